@@ -1,0 +1,174 @@
+#pragma once
+
+#include <compare>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/random.hpp>
+#include <idem/detail/core/sip_hash.hpp>
+#include <idem/detail/core/words.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// 128 bits that decide every hash of an object. Keep it as secret as the traffic is hostile; never
+// print it.
+//
+// A component that is given none draws one from the operating system when it is made, and keeps it.
+struct Seed {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+
+  // From the operating system's generator. Errors: none to be had aborts, since a guessable seed
+  // would be worse.
+  [[nodiscard]] static Seed random() {
+    Seed seed;
+    detail::fill_random(&seed, sizeof seed);
+    return seed;
+  }
+
+  friend constexpr bool operator==(const Seed&, const Seed&) = default;
+};
+
+// A 128-bit digest of a key or a content. Under the default hash two different inputs that nobody
+// crafted share one with probability 2^-128 a pair: n keys collide with probability n^2 /
+// 2^129, 1.5e-15 for 1e12 of them.
+struct Digest {
+  std::uint64_t hi = 0;
+  std::uint64_t lo = 0;
+
+  friend constexpr auto operator<=>(const Digest&, const Digest&) = default;
+};
+
+// What a memory asks of a hash: 64 well-mixed bits for a fixed-width id, and digests of bytes, at
+// once or as a stream.
+template <class H>
+concept HashPolicy = std::copyable<H> && std::constructible_from<H, Seed> &&
+    requires(const H hash, std::uint64_t word, std::span<const std::byte> bytes,
+             typename H::Stream stream) {
+  { hash.slot(word) }
+  noexcept->std::same_as<std::uint64_t>;
+  { hash.slot(word, word) }
+  noexcept->std::same_as<std::uint64_t>;
+  { hash.digest(bytes) }
+  noexcept->std::same_as<Digest>;
+  { hash.seed() }
+  noexcept->std::same_as<Seed>;
+  requires std::constructible_from<typename H::Stream, const H&>;
+  { stream.update(bytes) }
+  noexcept;
+  { stream.finish() }
+  noexcept->std::same_as<Digest>;
+};
+
+// The default hash: XXH3 (xxHash 0.8), 64 bits for slots and 128 for digests, under the first word
+// of the seed.
+//
+// Guarantee  against accidents, not adversaries: it is no cryptographic hash, and inputs can be
+// crafted that collide
+//            under far more seeds than chance would have it. Where strangers choose the keys and
+//            gain by having a message dropped, take SipHash (the policy axis HostileKeys).
+// Values     the same on every machine for the same seed and bytes; pinned by the tests.
+// Source     github.com/Cyan4973/xxHash, XXH3_64bits_withSeed and XXH3_128bits_withSeed.
+class Xxh3Hash {
+ public:
+  explicit Xxh3Hash(Seed seed) noexcept : seed_(seed) {}
+
+  [[nodiscard]] std::uint64_t slot(std::uint64_t id) const noexcept {
+    std::byte bytes[8];
+    detail::store_little(bytes, id);
+    return XXH3_64bits_withSeed(bytes, sizeof bytes, seed_.first);
+  }
+  [[nodiscard]] std::uint64_t slot(std::uint64_t hi, std::uint64_t lo) const noexcept {
+    std::byte bytes[16];
+    detail::store_little(bytes, lo);
+    detail::store_little(bytes + 8, hi);
+    return XXH3_64bits_withSeed(bytes, sizeof bytes, seed_.first);
+  }
+  [[nodiscard]] Digest digest(std::span<const std::byte> bytes) const noexcept {
+    return from_xxh(XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed_.first));
+  }
+  [[nodiscard]] Seed seed() const noexcept { return seed_; }
+
+  // The digest of bytes that arrive in pieces; equal to digest() of their concatenation. 600 bytes;
+  // best fed 4 KiB or more at a time.
+  class Stream {
+   public:
+    explicit Stream(const Xxh3Hash& hash) noexcept {
+      XXH3_128bits_reset_withSeed(&state_, hash.seed_.first);
+    }
+    void update(std::span<const std::byte> bytes) noexcept {
+      if (!bytes.empty()) XXH3_128bits_update(&state_, bytes.data(), bytes.size());
+    }
+    [[nodiscard]] Digest finish() const noexcept { return from_xxh(XXH3_128bits_digest(&state_)); }
+
+   private:
+    XXH3_state_t state_;
+  };
+
+ private:
+  [[nodiscard]] static Digest from_xxh(XXH128_hash_t value) noexcept {
+    return {value.high64, value.low64};
+  }
+
+  Seed seed_;
+};
+
+// The hash for keys that adversaries choose: SipHash under the whole seed as its key, SipHash-1-3
+// for slots and SipHash-2-4 with 128 bits for digests.
+//
+// Guarantee  a pseudo-random function: who does not know the seed can neither aim at a slot nor at
+// a digest, however
+//            many answers they see.
+// Costs      several times XXH3's time for an id, and more than ten times for long contents;
+// bench/bench_hash tells. Source     Aumasson and Bernstein, "SipHash: a fast short-input PRF",
+// INDOCRYPT 2012.
+class SipHash {
+ public:
+  explicit SipHash(Seed seed) noexcept : seed_(seed) {}
+
+  [[nodiscard]] std::uint64_t slot(std::uint64_t id) const noexcept {
+    SlotState state(seed_.first, seed_.second);
+    state.update_word(id);
+    return state.finish().first;
+  }
+  [[nodiscard]] std::uint64_t slot(std::uint64_t hi, std::uint64_t lo) const noexcept {
+    SlotState state(seed_.first, seed_.second);
+    state.update_word(lo);
+    state.update_word(hi);
+    return state.finish().first;
+  }
+  [[nodiscard]] Digest digest(std::span<const std::byte> bytes) const noexcept {
+    Stream stream(*this);
+    stream.update(bytes);
+    return stream.finish();
+  }
+  [[nodiscard]] Seed seed() const noexcept { return seed_; }
+
+  // The digest of bytes that arrive in pieces; equal to digest() of their concatenation.
+  class Stream {
+   public:
+    explicit Stream(const SipHash& hash) noexcept : state_(hash.seed_.first, hash.seed_.second) {}
+    void update(std::span<const std::byte> bytes) noexcept { state_.update(bytes); }
+    [[nodiscard]] Digest finish() const noexcept {
+      const auto out = state_.finish();
+      return {out.second, out.first};
+    }
+
+   private:
+    detail::SipState<2, 4, true> state_;
+  };
+
+ private:
+  using SlotState = detail::SipState<1, 3, false>;
+
+  Seed seed_;
+};
+
+}  // namespace idem::inline IDEM_ABI

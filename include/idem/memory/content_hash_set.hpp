@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/memory/id_set.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// The options of an IdSet: the budget and the expected keys count digests of 16 bytes.
+using ContentHashSetOptions = IdSetOptions;
+
+// Remembers contents by their 128-bit digest: for messages without an id, equal when their bytes
+// are.
+//
+// Guarantee   a content is `fresh` the first time and `duplicate` ever after. Two different
+// contents share a digest by
+//             accident with the odds stated at Digest, which counts as exact. Against people who
+//             craft contents, the default hash promises nothing; BasicContentHashSet<SipHash> does
+//             as long as its seed is secret, and a digest of your own (SHA-256, BLAKE3; its first
+//             128 bits) goes in through insert(Digest). Equal content is not always a repeat: two
+//             sales of one coffee are two sales. Leave that to ids.
+// Memory      16-byte digests in an IdSet; the contents are not kept.
+// Complexity  O(length), then as IdSet.
+// Threads     const members may run together; anything else needs a lock around it.
+// Errors      as IdSet.
+template <HashPolicy HashT = Xxh3Hash>
+class BasicContentHashSet {
+ public:
+  using Stored = Digest;
+  using Options = ContentHashSetOptions;
+  using Hash = HashT;
+  template <HashPolicy Other>
+  using WithHash = BasicContentHashSet<Other>;
+
+  static constexpr Errors errors{};
+  static constexpr bool needs_time = false;
+
+  explicit BasicContentHashSet(const Options& options = Options()) : digests_(options) {}
+
+  // The digest of one content, under this set's seed.
+  [[nodiscard]] Digest digest(std::span<const std::byte> content) const noexcept {
+    return hash().digest(content);
+  }
+  [[nodiscard]] Digest digest(std::string_view content) const noexcept {
+    return digest(std::as_bytes(std::span(content)));
+  }
+  // The digest of one content that lies in several pieces: the digest of their concatenation.
+  [[nodiscard]] Digest digest_pieces(
+      std::span<const std::span<const std::byte>> pieces) const noexcept {
+    Stream stream(hash());
+    for (const auto piece : pieces) stream.update(piece);
+    return stream.finish();
+  }
+  // The digest of several fields, each told apart from its neighbours; see idem::digest_fields.
+  template <class... Field>
+  [[nodiscard]] Digest digest_fields(const Field&... field) const noexcept {
+    return idem::digest_fields(hash(), field...);
+  }
+  // For a content that arrives over time: Stream(set.hash()), update(bytes)..., finish().
+  using Stream = typename Hash::Stream;
+
+  // `fresh`, `duplicate` or `full`.
+  Verdict insert(std::span<const std::byte> content) noexcept { return insert(digest(content)); }
+  Verdict insert(std::string_view content) noexcept { return insert(digest(content)); }
+  Verdict insert(const Digest& digest) noexcept { return digests_.insert(digest); }
+  Verdict insert(const Digest& digest, At at) noexcept { return digests_.insert(digest, at); }
+
+  // As that many single inserts in order, with their cache misses overlapped.
+  void insert(std::span<const Digest> digests, std::span<Verdict> verdicts) noexcept {
+    digests_.insert(digests, verdicts);
+  }
+  void insert(std::span<const Digest> digests, At at, std::span<Verdict> verdicts) noexcept {
+    digests_.insert(digests, at, verdicts);
+  }
+
+  // `fresh` or `duplicate`; records nothing.
+  [[nodiscard]] Verdict check(std::span<const std::byte> content) const noexcept {
+    return check(digest(content));
+  }
+  [[nodiscard]] Verdict check(std::string_view content) const noexcept {
+    return check(digest(content));
+  }
+  [[nodiscard]] Verdict check(const Digest& digest) const noexcept {
+    return digests_.check(digest);
+  }
+  [[nodiscard]] Verdict check(const Digest& digest, At at) const noexcept {
+    return digests_.check(digest, at);
+  }
+
+  // Whether it was remembered; it is fresh again.
+  bool forget(std::span<const std::byte> content) noexcept { return forget(digest(content)); }
+  bool forget(std::string_view content) noexcept { return forget(digest(content)); }
+  bool forget(const Digest& digest) noexcept { return digests_.forget(digest); }
+
+  // Forgets every content and keeps the memory.
+  void clear() noexcept { digests_.clear(); }
+  // Makes room for `count` contents in all.
+  void reserve(std::size_t count) { digests_.reserve(count); }
+
+  [[nodiscard]] std::size_t size() const noexcept { return digests_.size(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return digests_.memory_bytes(); }
+  [[nodiscard]] const Hash& hash() const noexcept { return digests_.hash(); }
+
+  // Room for keys to come, as the concept Settling says; what Claims stand on.
+  [[nodiscard]] bool reserve_one(const Digest& digest) noexcept {
+    return digests_.reserve_one(digest);
+  }
+  void record(const Digest& digest, At at) noexcept { digests_.record(digest, at); }
+  void release_one(const Digest& digest) noexcept { digests_.release_one(digest); }
+  [[nodiscard]] std::uint64_t slot(const Digest& digest) const noexcept {
+    return digests_.slot(digest);
+  }
+
+ private:
+  IdSet<Digest, Hash> digests_;
+};
+
+using ContentHashSet = BasicContentHashSet<>;
+
+}  // namespace idem::inline IDEM_ABI

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <type_traits>
+
+#include <idem/core/bytes.hpp>
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
+#include <idem/core/memory.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/detail/memory/id_table.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+struct IdSetOptions {
+  // The set never holds more bytes than this, itself and the copy made while it grows included. At
+  // least the empty set with its first 16 slots.
+  ByteSize budget = ByteSize::unlimited();
+  // Room made in the constructor, so that this many ids need no growth. Zero: none.
+  std::size_t expected_keys = 0;
+  // Unset: drawn from the operating system.
+  std::optional<Seed> seed = std::nullopt;
+};
+
+// Remembers fixed-width ids exactly, for ever.
+//
+// Guarantee   an id is `fresh` the first time and `duplicate` ever after, until forget() or
+// clear(). Answers `full`,
+//             having changed nothing, when the budget or the system has no room; what is remembered
+//             is still answered.
+// Forgetting  never by itself.
+// Memory      one array of ids, at most three quarters full, doubled by copying when it is: 21 to
+// 43 bytes a Uuid after
+//             the first few, half as much again while it grows. Old and new array must fit the
+//             budget together, so a third of it stays unused after the last growth; expected_keys
+//             can spend all of it.
+// Complexity  O(1) expected. An insert that grows moves every id.
+// Threads     const members may run together; anything else needs a lock around it.
+// Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
+// does too; copying
+//             throws std::bad_alloc. Everything else is noexcept.
+// Example     docs/components.md
+template <class Id, HashPolicy HashT = Xxh3Hash>
+class IdSet {
+  static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id> &&
+                    KeyTraits<Id>::exact,
+                "idem::IdSet remembers ids that are stored as they are: Uuid, std::uint64_t or "
+                "Digest; other keys go "
+                "through idem::Deduplicator, ContentHashSet or ExactSet");
+
+ public:
+  using Stored = Id;
+  using Options = IdSetOptions;
+  using Hash = HashT;
+  template <HashPolicy Other>
+  using WithHash = IdSet<Id, Other>;
+
+  static constexpr Errors errors{};
+  static constexpr bool needs_time = false;
+
+  explicit IdSet(const Options& options = Options())
+      : table_(Hash(options.seed ? *options.seed : Seed::random()), table_budget(options.budget)) {
+    if (!table_.reserve(options.expected_keys)) {
+      detail::invalid_option("IdSetOptions.expected_keys", options.expected_keys, no_room_sentence);
+    }
+  }
+
+  // `fresh`, `duplicate` or `full`.
+  Verdict insert(const Id& id) noexcept { return table_.insert(id); }
+  Verdict insert(const Id& id, At) noexcept { return insert(id); }
+
+  // As that many single inserts in order, with their cache misses overlapped.
+  void insert(std::span<const Id> ids, std::span<Verdict> verdicts) noexcept {
+    table_.insert(ids, verdicts);
+  }
+  void insert(std::span<const Id> ids, At, std::span<Verdict> verdicts) noexcept {
+    insert(ids, verdicts);
+  }
+
+  // `fresh` or `duplicate`; records nothing.
+  [[nodiscard]] Verdict check(const Id& id) const noexcept {
+    return table_.contains(id) ? Verdict::duplicate : Verdict::fresh;
+  }
+  [[nodiscard]] Verdict check(const Id& id, At) const noexcept { return check(id); }
+
+  // Whether it was remembered; it is fresh again.
+  bool forget(const Id& id) noexcept { return table_.erase(id); }
+
+  // Forgets every id and keeps the memory.
+  void clear() noexcept { table_.clear(); }
+
+  // Makes room for `count` ids in all.
+  void reserve(std::size_t count) {
+    if (!table_.reserve(count))
+      detail::invalid_option("IdSet::reserve(count)", count, no_room_sentence);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return sizeof(*this) + table_.heap_bytes();
+  }
+  [[nodiscard]] const Hash& hash() const noexcept { return table_.hash(); }
+
+  // Room for keys to come, as the concept Settling says; what Claims stand on.
+  [[nodiscard]] bool reserve_one(const Id&) noexcept { return table_.take_room(); }
+  void record(const Id& id, At) noexcept { table_.record_in_room(id); }
+  void release_one(const Id&) noexcept { table_.release_room(); }
+  [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
+    return detail::slot_of(hash(), id);
+  }
+
+ private:
+  using Table = detail::IdTable<Id, Hash>;
+
+  static constexpr std::string_view no_room_sentence =
+      "small enough for its slots to fit the budget and the memory there is";
+
+  [[nodiscard]] static ByteSize table_budget(ByteSize budget) {
+    constexpr std::uint64_t least = sizeof(IdSet) + Table::min_capacity * sizeof(Id);
+    if (budget.count() < least) {
+      detail::invalid_option("IdSetOptions.budget", budget.count(),
+                             "at least " + std::to_string(least) + " bytes");
+    }
+    return ByteSize(budget.count() - sizeof(IdSet));
+  }
+
+  Table table_;
+};
+
+// Ids of 64 bits. See IdSet.
+using Id64Set = IdSet<std::uint64_t>;
+
+}  // namespace idem::inline IDEM_ABI
