@@ -3,7 +3,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,6 +47,16 @@ struct RouteBySlot {
     return slot_of(hash, stored);
   }
 };
+
+// What a pointer to a data member or to a const member function says of the key.
+template <auto Member>
+[[nodiscard]] decltype(auto) member_of(const auto& key) noexcept {
+  if constexpr (std::is_member_object_pointer_v<decltype(Member)>) {
+    return (key.*Member);
+  } else {
+    return (key.*Member)();
+  }
+}
 
 // Keys that are stored as they are.
 template <class Id>
@@ -115,7 +124,7 @@ struct DigestOf : detail::RouteBySlot {
   static constexpr bool exact = false;
   template <class K>
   [[nodiscard]] static Digest store(const K& key, const HashPolicy auto& hash) noexcept {
-    return digest_fields(hash, std::invoke(Member, key)...);
+    return digest_fields(hash, detail::member_of<Member>(key)...);
   }
 };
 

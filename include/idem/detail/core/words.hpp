@@ -37,6 +37,16 @@ void store_little(std::byte* to, T value) noexcept {
   std::memcpy(to, &value, sizeof value);
 }
 
+// std::min and std::max without <algorithm>, which would double the price of a light header.
+template <class T>
+[[nodiscard]] constexpr T smaller(T a, T b) noexcept {
+  return b < a ? b : a;
+}
+template <class T>
+[[nodiscard]] constexpr T larger(T a, T b) noexcept {
+  return a < b ? b : a;
+}
+
 // The high half of a 64 x 64 bit product: maps a uniform 64-bit hash onto [0, n) for any n, in
 // order of the hash. Lemire, "Fast Random Integer Generation in an Interval", 2018.
 [[nodiscard]] constexpr std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) noexcept {

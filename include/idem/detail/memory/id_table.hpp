@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -81,7 +80,7 @@ class IdTable {
     constexpr std::size_t chunk = 32;
     std::array<std::uint64_t, chunk> hashes;
     for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
-      const std::size_t count = std::min(chunk, ids.size() - begin);
+      const std::size_t count = smaller(chunk, ids.size() - begin);
       for (std::size_t i = 0; i < count; ++i) {
         hashes[i] = slot_of(hash_, ids[begin + i]);
         if (capacity_ != 0) __builtin_prefetch(slots_ + home(hashes[i]), 1);
@@ -140,7 +139,7 @@ class IdTable {
 
   // The slots that hold `count` ids at a load of at most three quarters.
   [[nodiscard]] static constexpr std::size_t capacity_for(std::size_t count) noexcept {
-    return std::max(min_capacity, count + count / 3 + 1);
+    return larger(min_capacity, count + count / 3 + 1);
   }
   [[nodiscard]] static constexpr std::size_t room_for(std::size_t capacity) noexcept {
     return capacity - capacity / 4 - (capacity % 4 != 0);
@@ -202,24 +201,24 @@ class IdTable {
   [[nodiscard]] bool make_room() noexcept {
     if (size_ + taken_ < room_for(capacity_)) return true;
     const std::size_t wanted = next_capacity();
-    return wanted >= std::max(min_capacity, capacity_ + capacity_ / 8) && resize(wanted);
+    return wanted >= larger(min_capacity, capacity_ + capacity_ / 8) && resize(wanted);
   }
 
   // Twice the slots, by steps that end at two thirds of the byte limit: the last copy then just
   // fits beside its source. Past the last step, whatever is left.
   [[nodiscard]] std::size_t next_capacity() const noexcept {
     const std::uint64_t last =
-        std::min<std::uint64_t>(byte_limit_.count() / 3 * 2 / sizeof(Id), max_capacity);
-    const std::size_t doubled = std::max(min_capacity, capacity_ * 2);
+        smaller<std::uint64_t>(byte_limit_.count() / 3 * 2 / sizeof(Id), max_capacity);
+    const std::size_t doubled = larger(min_capacity, capacity_ * 2);
     if (last < doubled)
-      return static_cast<std::size_t>(std::min<std::uint64_t>(doubled, bytes_left() / sizeof(Id)));
+      return static_cast<std::size_t>(smaller<std::uint64_t>(doubled, bytes_left() / sizeof(Id)));
     std::uint64_t step = last;
     while (step / 2 >= doubled) step /= 2;
     return static_cast<std::size_t>(byte_limit_ == ByteSize::unlimited() ? doubled : step);
   }
 
   [[nodiscard]] std::uint64_t bytes_left() const noexcept {
-    return byte_limit_.count() - std::min<std::uint64_t>(byte_limit_.count(), heap_bytes());
+    return byte_limit_.count() - smaller<std::uint64_t>(byte_limit_.count(), heap_bytes());
   }
 
   // To a larger capacity; false: limit or memory, nothing changed.

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <idem/core/time.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+struct ClaimOptions {
+  // How long a claim is its owner's alone. After that another claim() on the key takes it over;
+  // until one does, the owner may still commit. More than zero; Duration::max() never ends.
+  Duration lease = Duration::nanoseconds(60'000'000'000);
+  // Claims that may be open at once, each with room taken in the memory; one more answers `full`. 1
+  // to 2^30. Their table is allocated once, in the constructor, and counted by memory_bytes().
+  std::size_t max_in_flight = 1024;
+};
+
+// The right to process one message, or the verdict why there is none. What Deduplicator::claim
+// returns.
+//
+// Guarantee   while it holds(), no other claim on the key answers `fresh` before the lease has run
+// out. commit() records
+//             the key; abort(), the destructor and an exception that passes by give it back, so
+//             that a redelivery is fresh again. After a takeover nothing this claim does changes
+//             anything.
+// Threads     belongs to the thread that uses its Deduplicator.
+// Lifetime    move-only. Must end before its Deduplicator does; the Deduplicator's destructor
+// aborts the program
+//             otherwise.
+template <class Dedup>
+class [[nodiscard]] Claim {
+ public:
+  Claim(Claim&& other) noexcept
+      : owner_(std::exchange(other.owner_, nullptr)),
+        token_(other.token_),
+        number_(other.number_),
+        attempt_(other.attempt_),
+        verdict_(std::exchange(other.verdict_, Verdict::unknown)) {}
+  Claim& operator=(Claim&& other) noexcept {
+    if (this == &other) return *this;
+    abort();
+    owner_ = std::exchange(other.owner_, nullptr);
+    token_ = other.token_;
+    number_ = other.number_;
+    attempt_ = other.attempt_;
+    verdict_ = std::exchange(other.verdict_, Verdict::unknown);
+    return *this;
+  }
+  ~Claim() { abort(); }
+
+  // `fresh`: process the message. Otherwise why not: `duplicate`, `in_progress`, `full`, or what
+  // else the memory means. What claim() answered; it does not follow later events. `unknown` once
+  // moved from.
+  [[nodiscard]] Verdict verdict() const noexcept { return verdict_; }
+
+  // Whether commit() could still answer `fresh`: claimed, not ended, not taken over.
+  [[nodiscard]] bool holds() const noexcept {
+    return owner_ != nullptr && owner_->owns(number_, token_);
+  }
+
+  // Greater than every token handed out before by this Deduplicator, which starts at 1: hand it to
+  // a sink that refuses older ones. Means something only when verdict() is `fresh`.
+  [[nodiscard]] std::uint64_t token() const noexcept { return token_; }
+
+  // 1 for the first claim on the key, one more after each takeover. Means something only when
+  // verdict() is `fresh`.
+  [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
+
+  // Ends the claim and records the key: `fresh`. Cannot fail for lack of room: that was taken at
+  // claim(). `fenced`, with nothing recorded, when the claim was taken over, had ended, or never
+  // was one.
+  [[nodiscard]] Verdict commit(At at) noexcept {
+    if (owner_ == nullptr) return Verdict::fenced;
+    return std::exchange(owner_, nullptr)->commit_claim(number_, token_, at);
+  }
+  [[nodiscard]] Verdict commit(Instant now) noexcept { return commit(At{.now = now}); }
+
+  // Starts the lease anew: `fresh`, or `fenced` as for commit(). Also after the lease ran out, if
+  // nobody took over.
+  [[nodiscard]] Verdict renew(Instant now) noexcept {
+    if (owner_ == nullptr) return Verdict::fenced;
+    return owner_->renew_claim(number_, token_, now);
+  }
+
+  // Ends the claim and gives the key back. Nothing when there is no claim to end.
+  void abort() noexcept {
+    if (owner_ != nullptr) std::exchange(owner_, nullptr)->abort_claim(number_, token_);
+  }
+
+ private:
+  friend Dedup;
+
+  explicit Claim(Verdict verdict) noexcept : verdict_(verdict) {}
+  Claim(Dedup& owner, std::uint32_t number, std::uint64_t token, std::uint32_t attempt) noexcept
+      : owner_(&owner),
+        token_(token),
+        number_(number),
+        attempt_(attempt),
+        verdict_(Verdict::fresh) {}
+
+  Dedup* owner_ = nullptr;
+  std::uint64_t token_ = 0;
+  std::uint32_t number_ = 0;
+  std::uint32_t attempt_ = 0;
+  Verdict verdict_;
+};
+
+}  // namespace idem::inline IDEM_ABI

@@ -1,0 +1,243 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <idem/core/key.hpp>
+#include <idem/core/memory.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/dedup/claim.hpp>
+#include <idem/dedup/policy.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/no_throw.hpp>
+#include <idem/detail/core/words.hpp>
+#include <idem/detail/dedup/axes.hpp>
+#include <idem/detail/dedup/claim_book.hpp>
+#include <idem/memory/id_set.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// The options of a Deduplicator: those of its memory, and those of each axis its policy names.
+// Setting an option of an axis that is not named does not compile.
+template <class MemoryOptions, bool has_claims>
+struct DeduplicatorOptions {
+  MemoryOptions memory{};
+  [[no_unique_address]] std::conditional_t<has_claims, ClaimOptions, detail::AxisNotNamed<Claims>>
+      claims{};
+};
+
+// Decides which delivery of a message is the first, under a Policy.
+//
+// Guarantee   of two messages with one key, exactly one is `fresh`: the one judged first. With
+// Claims: the one whose
+//             claim is committed. Which way the answer can be wrong is `errors`, from the memory
+//             and the key together; where a fresh message could be dropped the policy must say
+//             AcceptFalseDuplicates. Answers `full`, having changed nothing, when there is no room.
+// Memory      its memory's; with Claims also max_in_flight entries of about 64 bytes, taken in the
+// constructor. Complexity  its memory's. Without Claims it adds nothing to a call. Threads     one
+// at a time; put a lock around it otherwise. Lifetime    copied and moved like a value; with Claims
+// neither, since open claims point at it. Errors      options that are nonsense throw
+// std::invalid_argument, in the constructor. All else is noexcept. Example     README.md
+template <class K, class P = Policy<>>
+class Deduplicator {
+  static_assert(
+      requires { typename KeyTraits<K>::Stored; },
+      "idem::Deduplicator: no idem::KeyTraits for this key; derive one from "
+      "idem::DigestOf<&Key::member, ...>");
+
+  using Reading = detail::PolicyReading<IdSet<detail::IdStoredFor<K>>, P>;
+  using Memory = typename Reading::Memory;
+  using Stored = typename Memory::Stored;
+
+  using Book =
+      typename std::conditional_t<Reading::claims, std::type_identity<detail::ClaimBook<Stored>>,
+                                  std::type_identity<detail::NoClaims>>::type;
+
+  static constexpr bool stores_key_itself = std::is_same_v<Stored, K>;
+  static constexpr bool short_digest =
+      !stores_key_itself && !KeyTraits<K>::exact && sizeof(Stored) < sizeof(Digest);
+
+  static_assert(idem::Memory<Memory>,
+                "idem::Deduplicator: what the policy remembers with does not model idem::Memory");
+  static_assert(stores_key_itself || std::is_same_v<Stored, typename KeyTraits<K>::Stored>,
+                "idem::Deduplicator: this memory stores other things than KeyTraits<Key> makes of "
+                "the key; UuidSet takes "
+                "Uuid, Id64Set std::uint64_t, ContentHashSet every key with a digest, "
+                "ExactSet<Key> the key itself");
+
+ public:
+  using Key = K;
+  using Options = DeduplicatorOptions<typename Memory::Options, Reading::claims>;
+  using Claim = idem::Claim<Deduplicator>;
+
+  static constexpr Errors errors = Memory::errors | Errors{.may_drop = short_digest};
+  // Whether insert and check must be told the time.
+  static constexpr bool needs_time = Memory::needs_time;
+
+  static_assert(
+      !errors.may_drop || Reading::accepts_false_duplicates,
+      "idem::Deduplicator: this memory, or a digest of less than 128 bits, can take a fresh "
+      "message for a "
+      "duplicate; add idem::AcceptFalseDuplicates to the policy if losing it is acceptable");
+  static_assert(!Reading::claims || (Settling<Memory> && !short_digest),
+                "idem::Deduplicator: Claims need a memory that cannot drop a message and can hold "
+                "room for a commit "
+                "(idem::Settling); a filter cannot back a claim");
+
+  explicit Deduplicator(const Options& options = Options())
+      : memory_(options.memory), book_(options.claims) {}
+
+  // The action that a verdict of this object permits; see idem::action.
+  [[nodiscard]] static constexpr Action action(Verdict verdict) noexcept {
+    if (Reading::accepts_false_duplicates && verdict == Verdict::probable_duplicate)
+      return Action::skip;
+    return idem::action(verdict);
+  }
+
+  // Judges and records in one step: `fresh`, `duplicate`, `full`, or what else the memory means. At
+  // most once: a crash between this and the end of the work loses the message. Right where the
+  // effect is the output itself, or to tell the object what is already done, as when it is rebuilt
+  // from a log of effects. With Claims also `in_progress`, recording nothing, while a claim on the
+  // key is open, its lease over or not.
+  Verdict insert(const K& key, At at) noexcept {
+    const auto& stored = store(key);
+    return is_claimed(stored) ? Verdict::in_progress : honest(memory_.insert(stored, at));
+  }
+  Verdict insert(const K& key) noexcept requires(!needs_time) { return insert(key, At{}); }
+
+  // As that many single inserts in order, with their cache misses overlapped. The spans have one
+  // size; anything else aborts the program.
+  void insert(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
+    detail::require_equal_sizes(keys.size(), verdicts.size());
+    if (book_.in_flight() != 0) {
+      for (std::size_t i = 0; i < keys.size(); ++i) verdicts[i] = insert(keys[i], at);
+    } else if constexpr (stores_key_itself) {
+      memory_.insert(keys, at, verdicts);
+    } else {
+      constexpr std::size_t chunk = 64;
+      std::array<Stored, chunk> stored;
+      for (std::size_t begin = 0; begin < keys.size(); begin += chunk) {
+        const std::size_t count = detail::smaller(chunk, keys.size() - begin);
+        for (std::size_t i = 0; i < count; ++i) stored[i] = store(keys[begin + i]);
+        const std::span<Verdict> answers = verdicts.subspan(begin, count);
+        memory_.insert(std::span<const Stored>(stored).first(count), at, answers);
+        if constexpr (short_digest) {
+          for (Verdict& answer : answers) answer = honest(answer);
+        }
+      }
+    }
+  }
+  void insert(std::span<const K> keys, std::span<Verdict> verdicts) noexcept requires(!needs_time) {
+    insert(keys, At{}, verdicts);
+  }
+
+  // What insert would answer, except `full`; records nothing.
+  [[nodiscard]] Verdict check(const K& key, At at) const noexcept {
+    const auto& stored = store(key);
+    return is_claimed(stored) ? Verdict::in_progress : honest(memory_.check(stored, at));
+  }
+  [[nodiscard]] Verdict check(const K& key) const noexcept requires(!needs_time) {
+    return check(key, At{});
+  }
+
+  // Whether the key was remembered; it is fresh again, for a redrive say. An open claim on it
+  // stays.
+  bool forget(const K& key) noexcept { return memory_.forget(store(key)); }
+
+  // Claims the key for the length of the lease. The verdict of the claim is `fresh` where the
+  // caller shall process the message and then commit, also when it takes over a claim whose lease
+  // has run out by `at.now`; `in_progress` while another claim holds it; `duplicate` once one was
+  // committed; `full` when max_in_flight claims are open or the memory has no room, in which case
+  // nothing was recorded.
+  [[nodiscard]] Claim claim(const K& key, At at) noexcept requires(Reading::claims) {
+    Stored stored{};
+    if (!detail::assign_without_throwing(stored, store(key))) return Claim(Verdict::full);
+    const std::uint64_t slot = memory_.slot(stored);
+    const auto open = book_.find(stored, slot);
+    if (open != book_.none) {
+      if (!book_.take_over(open, at.now)) return Claim(Verdict::in_progress);
+      return grant(open);
+    }
+    const Verdict verdict = memory_.check(stored, at);
+    if (verdict != Verdict::fresh) return Claim(verdict);
+    if (book_.is_full() || !memory_.reserve_one(stored)) return Claim(Verdict::full);
+    return grant(book_.open(std::move(stored), slot, at.now));
+  }
+
+  // The claims that are open, taken over or not ended yet.
+  [[nodiscard]] std::size_t claims_in_flight() const noexcept requires(Reading::claims) {
+    return book_.in_flight();
+  }
+
+  // Every byte the object holds, itself included.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return sizeof(*this) - sizeof(Memory) + memory_.memory_bytes() + book_.heap_bytes();
+  }
+
+  // The memory itself, for what only it can tell.
+  [[nodiscard]] const Memory& memory() const noexcept { return memory_; }
+
+ private:
+  friend Claim;
+
+  // The key itself where the memory stores keys, a new value otherwise.
+  [[nodiscard]] decltype(auto) store(const K& key) const noexcept {
+    if constexpr (stores_key_itself) {
+      return (key);
+    } else {
+      return Stored(KeyTraits<K>::store(key, memory_.hash()));
+    }
+  }
+
+  [[nodiscard]] bool is_claimed(const Stored& stored) const noexcept {
+    if constexpr (Reading::claims) {
+      return book_.in_flight() != 0 && book_.find(stored, memory_.slot(stored)) != book_.none;
+    } else {
+      return false;
+    }
+  }
+
+  // What a memory of short digests takes for a fact is a guess about the key.
+  [[nodiscard]] static constexpr Verdict honest(Verdict verdict) noexcept {
+    return short_digest && verdict == Verdict::duplicate ? Verdict::probable_duplicate : verdict;
+  }
+
+  [[nodiscard]] Claim grant(std::uint32_t number) noexcept {
+    book_.guard_began();
+    return Claim(*this, number, book_.token(number), book_.attempt(number));
+  }
+
+  [[nodiscard]] bool owns(std::uint32_t number, std::uint64_t token) const noexcept {
+    return book_.owns(number, token);
+  }
+
+  [[nodiscard]] Verdict commit_claim(std::uint32_t number, std::uint64_t token, At at) noexcept {
+    book_.guard_ended();
+    if (!owns(number, token)) return Verdict::fenced;
+    memory_.record(book_.close(number), at);
+    return Verdict::fresh;
+  }
+
+  [[nodiscard]] Verdict renew_claim(std::uint32_t number, std::uint64_t token,
+                                    Instant now) noexcept {
+    if (!owns(number, token)) return Verdict::fenced;
+    book_.renew(number, now);
+    return Verdict::fresh;
+  }
+
+  void abort_claim(std::uint32_t number, std::uint64_t token) noexcept {
+    book_.guard_ended();
+    if (owns(number, token)) memory_.release_one(book_.close(number));
+  }
+
+  Memory memory_;
+  [[no_unique_address]] Book book_;
+};
+
+}  // namespace idem::inline IDEM_ABI

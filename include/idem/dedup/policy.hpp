@@ -1,0 +1,43 @@
+#pragma once
+
+#include <type_traits>
+
+#include <idem/core/hash.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/dedup/axes.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// The axes of a policy. Each is named at most once, in any order; what is not named costs nothing.
+
+// What remembers: UuidSet, ContentHashSet, Id64Set, ExactSet<Key>, or a class of yours that models
+// Memory. Not named: the IdSet of whatever KeyTraits<Key> stores.
+template <class M>
+struct Remember {};
+
+// Claims stand between "seen" and "done": a key is claimed, processed, and recorded by the commit;
+// an abort, an exception or a lease that runs out gives it back. Brings the options `claims`.
+struct Claims {};
+
+// Keys are chosen by people who gain by collisions: SipHash takes the place of XXH3 everywhere.
+struct HostileKeys {};
+
+// A fresh message may be taken for a duplicate and lost, with the probability the memory states.
+// Without this word no policy compiles whose memory may drop.
+struct AcceptFalseDuplicates {};
+
+// How a Deduplicator remembers and decides: a list of axes.
+//
+// Errors  an unknown axis, and one named twice, do not compile.
+template <class... Axis>
+struct Policy {
+ private:
+  static_assert((detail::is_axis<Axis> && ...),
+                "idem::Policy<...> names something that is no axis; the axes are Remember<M>, "
+                "Claims, HostileKeys and "
+                "AcceptFalseDuplicates");
+  static_assert((detail::names_once<Axis, Axis...> && ...),
+                "idem::Policy<...> names an axis twice");
+};
+
+}  // namespace idem::inline IDEM_ABI

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
+#include <idem/detail/abi.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+template <class M>
+struct Remember;
+struct Claims;
+struct HostileKeys;
+struct AcceptFalseDuplicates;
+template <class... Axis>
+struct Policy;
+
+namespace detail {
+
+// Two tags are the same axis when these are the same type: Remember<A> and Remember<B> are.
+template <class Tag>
+struct AxisOf {
+  using type = Tag;
+};
+template <class M>
+struct AxisOf<Remember<M>> {
+  using type = Remember<void>;
+};
+
+template <class Tag>
+inline constexpr bool is_axis = std::is_same_v<Tag, Claims> || std::is_same_v<Tag, HostileKeys> ||
+                                std::is_same_v<Tag, AcceptFalseDuplicates>;
+template <class M>
+inline constexpr bool is_axis<Remember<M>> = true;
+
+template <class Tag, class... Axis>
+inline constexpr std::size_t times_named =
+    (std::size_t{std::is_same_v<typename AxisOf<Tag>::type, typename AxisOf<Axis>::type>} + ... +
+     0);
+
+template <class Tag, class... Axis>
+inline constexpr bool names_once = times_named<Tag, Axis...> == 1;
+
+// The memory a list of axes names, or Fallback.
+template <class Fallback, class... Axis>
+struct MemoryNamed {
+  using type = Fallback;
+};
+template <class Fallback, class M, class... Rest>
+struct MemoryNamed<Fallback, Remember<M>, Rest...> {
+  using type = M;
+};
+template <class Fallback, class First, class... Rest>
+struct MemoryNamed<Fallback, First, Rest...> : MemoryNamed<Fallback, Rest...> {};
+
+// The same memory under another hash.
+template <class M, class Hash>
+struct Rehashed {
+  using type = M;
+};
+template <class M, class Hash>
+requires requires { typename M::template WithHash<Hash>; }
+struct Rehashed<M, Hash> {
+  using type = typename M::template WithHash<Hash>;
+};
+
+// What the default memory of a key stores; Digest where KeyTraits is missing, so that only the
+// message about that shows.
+template <class K>
+struct IdStored {
+  using type = Digest;
+};
+template <class K>
+requires requires { typename KeyTraits<K>::Stored; }
+struct IdStored<K> {
+  using type = typename KeyTraits<K>::Stored;
+};
+template <class K>
+using IdStoredFor = typename IdStored<K>::type;
+
+// Stands where the options of an axis would, so that setting one names the axis that is missing.
+template <class Axis>
+struct AxisNotNamed {};
+
+// What a policy says, worked out once.
+template <class Fallback, class P>
+struct PolicyReading;
+template <class Fallback, class... Axis>
+struct PolicyReading<Fallback, Policy<Axis...>> {
+  static constexpr bool claims = times_named<Claims, Axis...> != 0;
+  static constexpr bool hostile_keys = times_named<HostileKeys, Axis...> != 0;
+  static constexpr bool accepts_false_duplicates = times_named<AcceptFalseDuplicates, Axis...> != 0;
+
+  using NamedMemory = typename MemoryNamed<Fallback, Axis...>::type;
+  using Memory = typename std::conditional_t<hostile_keys, Rehashed<NamedMemory, SipHash>,
+                                             std::type_identity<NamedMemory>>::type;
+  static_assert(!hostile_keys || std::is_same_v<typename Memory::Hash, SipHash>,
+                "idem: HostileKeys needs a memory whose hash can be replaced; this one has no "
+                "WithHash<SipHash>");
+};
+
+}  // namespace detail
+}  // namespace idem::inline IDEM_ABI

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include <idem/core/time.hpp>
+#include <idem/dedup/claim.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/detail/dedup/axes.hpp>
+#include <idem/detail/dedup/claim_table.hpp>
+
+namespace idem::inline IDEM_ABI::detail {
+
+// The claims of one Deduplicator: who owns which key, until when, under which token.
+template <class Stored>
+class ClaimBook {
+ public:
+  using Table = ClaimTable<Stored>;
+  using Number = typename Table::Number;
+  static constexpr Number none = Table::none;
+
+  explicit ClaimBook(const ClaimOptions& options)
+      : lease_(checked(options).lease), table_(options.max_in_flight) {}
+  ClaimBook(const ClaimBook&) = delete;
+  ClaimBook& operator=(const ClaimBook&) = delete;
+  ~ClaimBook() {
+    if (guards_ != 0) abort_with("idem: a Deduplicator was destroyed before its claims");
+  }
+
+  [[nodiscard]] std::size_t in_flight() const noexcept { return table_.size(); }
+  [[nodiscard]] bool is_full() const noexcept { return table_.is_full(); }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return table_.heap_bytes(); }
+  [[nodiscard]] Number find(const Stored& key, std::uint64_t slot) const noexcept {
+    return table_.find(key, slot);
+  }
+
+  // A token identifies one grant for ever, so an entry that was freed, taken over or used again
+  // never matches an old one.
+  [[nodiscard]] bool owns(Number number, std::uint64_t token) const noexcept {
+    return table_.entry(number).token == token;
+  }
+
+  // The first claim on a key that is not in the book, which is not full.
+  Number open(Stored&& key, std::uint64_t slot, Instant now) noexcept {
+    const Number number = table_.add(std::move(key), slot);
+    table_.entry(number).attempt = 0;
+    start_turn(number, now);
+    return number;
+  }
+
+  // false: the owner's lease still runs.
+  [[nodiscard]] bool take_over(Number number, Instant now) noexcept {
+    if (now < table_.entry(number).lease_end) return false;
+    start_turn(number, now);
+    return true;
+  }
+
+  void renew(Number number, Instant now) noexcept { table_.entry(number).lease_end = now + lease_; }
+
+  // Takes the key out of the book and gives it back.
+  [[nodiscard]] Stored close(Number number) noexcept { return table_.remove(number); }
+
+  void guard_began() noexcept { ++guards_; }
+  void guard_ended() noexcept { --guards_; }
+
+  [[nodiscard]] std::uint64_t token(Number number) const noexcept {
+    return table_.entry(number).token;
+  }
+  [[nodiscard]] std::uint32_t attempt(Number number) const noexcept {
+    return table_.entry(number).attempt;
+  }
+
+ private:
+  [[nodiscard]] static const ClaimOptions& checked(const ClaimOptions& options) {
+    if (options.lease <= Duration()) {
+      invalid_option("ClaimOptions.lease", options.lease.count(), "more than 0 ns");
+    }
+    if (options.max_in_flight < 1 || options.max_in_flight > Table::max_entries) {
+      invalid_option("ClaimOptions.max_in_flight", options.max_in_flight,
+                     "at least 1 and at most " + std::to_string(Table::max_entries));
+    }
+    return options;
+  }
+
+  void start_turn(Number number, Instant now) noexcept {
+    auto& entry = table_.entry(number);
+    entry.token = ++last_token_;
+    entry.lease_end = now + lease_;
+    if (entry.attempt != std::numeric_limits<std::uint32_t>::max()) ++entry.attempt;
+  }
+
+  Duration lease_;
+  std::uint64_t last_token_ = 0;
+  std::size_t guards_ = 0;
+  Table table_;
+};
+
+// The same for a policy without Claims: nothing.
+struct NoClaims {
+  constexpr explicit NoClaims(const AxisNotNamed<Claims>&) noexcept {}
+  [[nodiscard]] static constexpr std::size_t in_flight() noexcept { return 0; }
+  [[nodiscard]] static constexpr std::size_t heap_bytes() noexcept { return 0; }
+};
+
+}  // namespace idem::inline IDEM_ABI::detail

@@ -1,0 +1,46 @@
+#pragma once
+
+// The public names that take no default template argument, declared only: for headers that mention
+// idem without using it.
+
+#include <cstdint>
+
+#include <idem/detail/abi.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// core/
+enum class Verdict : std::uint8_t;
+enum class Action : std::uint8_t;
+enum class ErrorCode : std::uint8_t;
+struct Errors;
+struct Error;
+template <class T>
+class Result;
+class Duration;
+class Instant;
+struct At;
+class ByteSize;
+class ByteReader;
+class ByteWriter;
+class Uuid;
+struct Seed;
+struct Digest;
+class Xxh3Hash;
+class SipHash;
+template <class K>
+struct KeyTraits;
+
+// dedup/
+template <class M>
+struct Remember;
+struct Claims;
+struct HostileKeys;
+struct AcceptFalseDuplicates;
+template <class... Axis>
+struct Policy;
+struct ClaimOptions;
+template <class Dedup>
+class Claim;
+
+}  // namespace idem::inline IDEM_ABI

@@ -1,0 +1,22 @@
+#pragma once
+
+// Everything that needs xxHash alone. Components may also be included one by one; those that stand
+// on abseil (memory/exact_set.hpp) are, and come with the CMake target idem::abseil.
+
+#include <idem/core/byte_cursor.hpp>
+#include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
+#include <idem/core/memory.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/uuid.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/dedup/claim.hpp>
+#include <idem/dedup/deduplicator.hpp>
+#include <idem/dedup/policy.hpp>
+#include <idem/fwd.hpp>
+#include <idem/memory/content_hash_set.hpp>
+#include <idem/memory/id_set.hpp>
+#include <idem/memory/uuid_set.hpp>
+#include <idem/version.hpp>
