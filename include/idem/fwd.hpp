@@ -31,6 +31,9 @@ class SipHash;
 template <class K>
 struct KeyTraits;
 
+// memory/
+struct SetOptions;
+
 // dedup/
 template <class M>
 struct Remember;

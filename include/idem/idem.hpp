@@ -18,5 +18,6 @@
 #include <idem/fwd.hpp>
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/id_set.hpp>
+#include <idem/memory/set_options.hpp>
 #include <idem/memory/uuid_set.hpp>
 #include <idem/version.hpp>

@@ -10,11 +10,9 @@
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/memory/id_set.hpp>
+#include <idem/memory/set_options.hpp>
 
 namespace idem::inline IDEM_ABI {
-
-// The options of an IdSet: the budget and the expected keys count digests of 16 bytes.
-using ContentHashSetOptions = IdSetOptions;
 
 // Remembers contents by their 128-bit digest: for messages without an id, equal when their bytes
 // are.
@@ -34,7 +32,7 @@ template <HashPolicy HashT = Xxh3Hash>
 class BasicContentHashSet {
  public:
   using Stored = Digest;
-  using Options = ContentHashSetOptions;
+  using Options = SetOptions;
   using Hash = HashT;
   template <HashPolicy Other>
   using WithHash = BasicContentHashSet<Other>;

@@ -2,8 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include <idem/core/bytes.hpp>
@@ -15,18 +16,9 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/memory/id_table.hpp>
+#include <idem/memory/set_options.hpp>
 
 namespace idem::inline IDEM_ABI {
-
-struct IdSetOptions {
-  // The set never holds more bytes than this, itself and the copy made while it grows included. At
-  // least the empty set with its first 16 slots.
-  ByteSize budget = ByteSize::unlimited();
-  // Room made in the constructor, so that this many ids need no growth. Zero: none.
-  std::size_t expected_keys = 0;
-  // Unset: drawn from the operating system.
-  std::optional<Seed> seed = std::nullopt;
-};
 
 // Remembers fixed-width ids exactly, for ever.
 //
@@ -56,7 +48,7 @@ class IdSet {
 
  public:
   using Stored = Id;
-  using Options = IdSetOptions;
+  using Options = SetOptions;
   using Hash = HashT;
   template <HashPolicy Other>
   using WithHash = IdSet<Id, Other>;
@@ -67,7 +59,7 @@ class IdSet {
   explicit IdSet(const Options& options = Options())
       : table_(Hash(options.seed ? *options.seed : Seed::random()), table_budget(options.budget)) {
     if (!table_.reserve(options.expected_keys)) {
-      detail::invalid_option("IdSetOptions.expected_keys", options.expected_keys, no_room_sentence);
+      detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
     }
   }
 
@@ -124,7 +116,7 @@ class IdSet {
   [[nodiscard]] static ByteSize table_budget(ByteSize budget) {
     constexpr std::uint64_t least = sizeof(IdSet) + Table::min_capacity * sizeof(Id);
     if (budget.count() < least) {
-      detail::invalid_option("IdSetOptions.budget", budget.count(),
+      detail::invalid_option("SetOptions.budget", budget.count(),
                              "at least " + std::to_string(least) + " bytes");
     }
     return ByteSize(budget.count() - sizeof(IdSet));

@@ -49,7 +49,7 @@ template <class T>
   }
 }
 
-// "idem: IdSetOptions.budget is 10 bytes; it must be at least 96 bytes"
+// "idem: SetOptions.budget is 10 bytes; it must be at least 96 bytes"
 template <class Value>
 [[noreturn]] void invalid_option(std::string_view field, Value value, std::string_view rule) {
   std::string sentence = "idem: ";

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <idem/core/bytes.hpp>
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/detail/memory/key_table.hpp>
+#include <idem/memory/set_options.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// Remembers keys of any type by the keys themselves, for ever: where even the odds of a 128-bit
+// digest are too many, or where the keys are short. Stands on abseil's flat_hash_set: link
+// idem::abseil.
+//
+// Key         copyable, comparable with ==, default-constructible, moved without throwing, with
+// KeyTraits that agree
+//             with ==; they serve as its hash. A key type with memory of its own, other than
+//             std::string, tells how much in `static std::size_t KeyTraits<Key>::heap_bytes(const
+//             Key&)`.
+// Guarantee   a key is `fresh` the first time and `duplicate` ever after, until forget() or
+// clear(). Answers `full`,
+//             having changed nothing, when the budget or the system has no room; what is remembered
+//             is still answered.
+// Forgetting  never by itself.
+// Memory      sizeof(Key) + 1 bytes a slot, 39 to 78 percent full, and what the keys hold outside
+// themselves; half as
+//             much again while it grows by copying. memory_bytes() counts what is asked of the
+//             allocator, not what the allocator adds.
+// Complexity  O(key length) expected. An insert that grows moves every key.
+// Threads     const members may run together; anything else needs a lock around it.
+// Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
+// does too; copying
+//             throws std::bad_alloc. Everything else is noexcept. Built without exceptions, a
+//             failed allocation ends the program inside the allocator instead of answering `full`.
+template <class K, HashPolicy HashT = Xxh3Hash>
+class ExactSet {
+  static_assert(!std::is_same_v<K, std::string_view>,
+                "idem::ExactSet keeps its keys: take ExactSet<std::string>, a view would dangle");
+  static_assert(
+      Key<K>,
+      "idem::ExactSet: no idem::KeyTraits for this key; derive one from idem::DigestOf<...>");
+
+ public:
+  using Stored = K;
+  using Options = SetOptions;
+  using Hash = HashT;
+  template <HashPolicy Other>
+  using WithHash = ExactSet<K, Other>;
+
+  static constexpr Errors errors{};
+  static constexpr bool needs_time = false;
+
+  explicit ExactSet(const Options& options = Options())
+      : table_(Hash(options.seed ? *options.seed : Seed::random()), table_budget(options.budget)) {
+    if (!table_.reserve(options.expected_keys)) {
+      detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
+    }
+  }
+
+  // `fresh`, `duplicate` or `full`.
+  Verdict insert(const K& key) noexcept { return table_.insert(key); }
+  Verdict insert(const K& key, At) noexcept { return insert(key); }
+
+  // As that many single inserts in order, with their cache misses overlapped.
+  void insert(std::span<const K> keys, std::span<Verdict> verdicts) noexcept {
+    table_.insert(keys, verdicts);
+  }
+  void insert(std::span<const K> keys, At, std::span<Verdict> verdicts) noexcept {
+    insert(keys, verdicts);
+  }
+
+  // `fresh` or `duplicate`; records nothing.
+  [[nodiscard]] Verdict check(const K& key) const noexcept {
+    return table_.contains(key) ? Verdict::duplicate : Verdict::fresh;
+  }
+  [[nodiscard]] Verdict check(const K& key, At) const noexcept { return check(key); }
+
+  // Whether it was remembered; it is fresh again.
+  bool forget(const K& key) noexcept { return table_.erase(key); }
+
+  // Forgets every key and keeps the slots.
+  void clear() noexcept { table_.clear(); }
+
+  // Makes room for `count` keys in all, as far as slots go.
+  void reserve(std::size_t count) {
+    if (!table_.reserve(count))
+      detail::invalid_option("ExactSet::reserve(count)", count, no_room_sentence);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return sizeof(*this) + table_.heap_bytes();
+  }
+  [[nodiscard]] const Hash& hash() const noexcept { return table_.hash(); }
+
+  // Room for keys to come, as the concept Settling says; what Claims stand on. The key recorded or
+  // released is the one room was taken for, moved and not copied in between.
+  [[nodiscard]] bool reserve_one(const K& key) noexcept { return table_.take_room(key); }
+  void record(K&& key, At) noexcept { table_.record_in_room(std::move(key)); }
+  void release_one(const K& key) noexcept { table_.release_room(key); }
+  [[nodiscard]] std::uint64_t slot(const K& key) const noexcept { return table_.slot(key); }
+
+ private:
+  using Table = detail::KeyTable<K, Hash>;
+
+  static constexpr std::string_view no_room_sentence =
+      "small enough for its slots to fit the budget and the memory there is";
+
+  [[nodiscard]] static ByteSize table_budget(ByteSize budget) {
+    constexpr std::uint64_t least = sizeof(ExactSet) + Table::min_bytes;
+    if (budget.count() < least) {
+      detail::invalid_option("SetOptions.budget", budget.count(),
+                             "at least " + std::to_string(least) + " bytes");
+    }
+    return ByteSize(budget.count() - sizeof(ExactSet));
+  }
+
+  Table table_;
+};
+
+}  // namespace idem::inline IDEM_ABI
