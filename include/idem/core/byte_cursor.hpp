@@ -16,8 +16,8 @@ namespace idem::inline IDEM_ABI {
 // Reads integers and runs of bytes from the front of untrusted input.
 //
 // Guarantee  never reads outside the span. A read that does not fit fails, leaves its target and
-// the position as they
-//            were, and makes every later read fail too, so a decoder may check once at the end.
+//            the position as they were, and makes every later read fail too, so a decoder may check
+//            once at the end.
 // Lifetime   a view: the bytes must outlive it and every span taken from it.
 class ByteReader {
  public:
@@ -79,7 +79,7 @@ class ByteReader {
 // Writes integers and runs of bytes to the front of a buffer.
 //
 // Guarantee  never writes outside the span. A write that does not fit writes nothing and makes
-// every later write fail.
+//            every later write fail.
 class ByteWriter {
  public:
   constexpr explicit ByteWriter(std::span<std::byte> output) noexcept : output_(output) {}

@@ -49,9 +49,8 @@ template <std::integral N>
 
 // Sizes that cannot overflow in silence, as `512 << 20` does in an int.
 //
-// Errors   a negative count, or one whose bytes exceed 64 bits, throws std::invalid_argument; in a
-// constant it does not
-//          compile.
+// Errors  a negative count, or one whose bytes exceed 64 bits, throws std::invalid_argument; in a
+//         constant it does not compile.
 template <std::integral N>
 [[nodiscard]] constexpr ByteSize bytes(N n) {
   return detail::checked_byte_size(n, 1, "bytes(n)");

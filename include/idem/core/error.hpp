@@ -77,10 +77,9 @@ struct Error {
 
 // A value, or the reason there is none: what every parser and decoder of idem returns.
 //
-// Errors   value() without a value throws std::invalid_argument with the error's sentence (aborts
-// with it where
-//          exceptions are off); operator* and -> without a value are undefined, as for
-//          std::optional; error() with a value is a default Error.
+// Errors  value() without a value throws std::invalid_argument with the error's sentence (aborts
+//         with it where exceptions are off); operator* and -> without a value are undefined, as for
+//         std::optional; error() with a value is a default Error.
 template <class T>
 class [[nodiscard]] Result {
  public:

@@ -71,9 +71,9 @@ concept HashPolicy = std::copyable<H> && std::constructible_from<H, Seed> &&
 // of the seed.
 //
 // Guarantee  against accidents, not adversaries: it is no cryptographic hash, and inputs can be
-// crafted that collide
-//            under far more seeds than chance would have it. Where strangers choose the keys and
-//            gain by having a message dropped, take SipHash (the policy axis HostileKeys).
+//            crafted that collide under far more seeds than chance would have it. Where strangers
+//            choose the keys and gain by having a message dropped, take SipHash (the policy axis
+//            HostileKeys).
 // Values     the same on every machine for the same seed and bytes; pinned by the tests.
 // Source     github.com/Cyan4973/xxHash, XXH3_64bits_withSeed and XXH3_128bits_withSeed.
 class Xxh3Hash {
@@ -124,11 +124,10 @@ class Xxh3Hash {
 // for slots and SipHash-2-4 with 128 bits for digests.
 //
 // Guarantee  a pseudo-random function: who does not know the seed can neither aim at a slot nor at
-// a digest, however
-//            many answers they see.
+//            a digest, however many answers they see.
 // Costs      several times XXH3's time for an id, and more than ten times for long contents;
-// bench/bench_hash tells. Source     Aumasson and Bernstein, "SipHash: a fast short-input PRF",
-// INDOCRYPT 2012.
+//            bench/bench_hash tells.
+// Source     Aumasson and Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012.
 class SipHash {
  public:
   explicit SipHash(Seed seed) noexcept : seed_(seed) {}

@@ -18,14 +18,15 @@ namespace idem::inline IDEM_ABI {
 // How a key of type K becomes what a memory stores. Specialise it for your own type; most need one
 // line, see DigestOf.
 //
-//   using Stored                  what the memory keeps: Uuid, std::uint64_t or Digest
-//   static constexpr bool exact   true: equal stored values mean equal keys. false: Stored is a
-//   digest; one of at
-//                                 least 128 bits counts as exact within the bound stated at Digest,
-//                                 a shorter one makes every memory over it `may_drop`
-//   store(key, hash)              the stored value, noexcept; the same for the same key and seed,
-//   always route(stored, hash)           64 well-mixed bits that choose a shard; what must be
-//   judged together routes together
+//   using Stored                 what the memory keeps: Uuid, std::uint64_t or Digest
+//   static constexpr bool exact  true: equal stored values mean equal keys. false: Stored is a
+//                                digest; one of at least 128 bits counts as exact within the bound
+//                                stated at Digest, a shorter one makes every memory over it
+//                                `may_drop`
+//   store(key, hash)             the stored value, noexcept; the same for the same key and seed,
+//                                always
+//   route(stored, hash)          64 well-mixed bits that choose a shard; what must be judged
+//                                together routes together
 template <class K>
 struct KeyTraits;
 
@@ -97,9 +98,8 @@ struct KeyTraits<S> : detail::RouteBySlot {
 // purpose: equal values have unequal bytes.
 //
 // Encoding  integers and enumerations in their own width, little-endian two's complement; bool one
-// byte; Uuid 16 bytes
-//           in network order; Digest hi and lo; strings and bytes a 64-bit length, then the bytes;
-//           optional one byte, 0 or 1, then the value.
+//           byte; Uuid 16 bytes in network order; Digest hi and lo; strings and bytes a 64-bit
+//           length, then the bytes; optional one byte, 0 or 1, then the value.
 template <class... Field>
 [[nodiscard]] Digest digest_fields(const HashPolicy auto& hash, const Field&... field) noexcept {
   detail::FieldEncoder encoder(hash);

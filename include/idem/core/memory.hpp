@@ -18,16 +18,17 @@ namespace idem::inline IDEM_ABI {
 
 // Remembers keys.
 //
-//   Stored, Options, Hash         what it keeps (see KeyTraits), its options, and the hash policy
-//   it is seeded with errors                        which way it can be wrong needs_time false: the
-//   overloads without At exist too, and At is ignored check(key, at)                the verdict
-//   insert would give, except `full`; changes nothing insert(key, at)               judges and
-//   records insert(keys, at, verdicts)    the same for a batch, in order, duplicates inside it
-//   included; the spans have one
-//                                 size, anything else aborts
-//   forget(key)                   whether it was remembered; it is fresh again
-//   hash()                        the seeded hash that KeyTraits::store is given
-//   memory_bytes()                every byte the object holds, itself included
+//   Stored, Options, Hash        what it keeps (see KeyTraits), its options, and the hash policy it
+//                                is seeded with
+//   errors                       which way it can be wrong
+//   needs_time                   false: the overloads without At exist too, and At is ignored
+//   check(key, at)               the verdict insert would give, except `full`; changes nothing
+//   insert(key, at)              judges and records
+//   insert(keys, at, verdicts)   the same for a batch, in order, duplicates inside it included; the
+//                                spans have one size, anything else aborts
+//   forget(key)                  whether it was remembered; it is fresh again
+//   hash()                       the seeded hash that KeyTraits::store is given
+//   memory_bytes()               every byte the object holds, itself included
 //
 // All are noexcept; a memory that cannot get room answers `full` and is unchanged.
 template <class M>
@@ -53,10 +54,10 @@ concept Memory = std::constructible_from<M, typename M::Options> && HashPolicy<t
 // A memory in which room can be taken ahead, so that a later record cannot fail: what claims stand
 // on.
 //
-//   reserve_one(key)              takes room for one key to come; false: there is none, nothing
-//   changed record(key, at)               records a key with room taken by reserve_one; cannot fail
-//   release_one(key)              gives that room back unused
-//   slot(key)                     64 well-mixed bits of the key, for tables beside the memory
+//   reserve_one(key)   takes room for one key to come; false: there is none, nothing changed
+//   record(key, at)    records a key with room taken by reserve_one; cannot fail
+//   release_one(key)   gives that room back unused
+//   slot(key)          64 well-mixed bits of the key, for tables beside the memory
 template <class M>
 concept Settling = Memory<M> && !M::errors.may_drop &&
                    requires(M & memory, const M& constant, typename M::Stored key, At at) {
@@ -73,7 +74,7 @@ concept Settling = Memory<M> && !M::errors.may_drop &&
 // A memory with a payload of 8 or 16 bytes beside each key, such as a digest of the content.
 //
 //   insert(key, at, payload, first)   as insert; on a duplicate, `first` becomes the payload the
-//   key came with first
+//                                     key came with first
 template <class M>
 concept Carrying = Memory<M> &&
                    (sizeof(typename M::Payload) == 8 || sizeof(typename M::Payload) == 16) &&

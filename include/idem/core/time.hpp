@@ -45,7 +45,8 @@ concept ChronoTimePoint = requires(const T t) {
       "hold");
 }
 
-// Rounds towards minus infinity where the source is finer than a nanosecond.
+// Rounds towards minus infinity where the source is finer than a nanosecond. Floating sources are
+// multiplied and divided in double, so that every machine makes the same nanosecond of them.
 template <ChronoDuration D>
 [[nodiscard]] constexpr std::int64_t to_nanoseconds(const D& d) {
   constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
@@ -55,27 +56,24 @@ template <ChronoDuration D>
   constexpr std::int64_t multiply = scaled / divisor;
   constexpr std::int64_t divide = D::period::den / divisor;
   if constexpr (std::is_floating_point_v<typename D::rep>) {
-    const long double exact = static_cast<long double>(d.count()) *
-                              static_cast<long double>(multiply) / static_cast<long double>(divide);
-    // 2^63 itself is exact in every floating type; the negation refuses NaN too.
-    if (!(exact >= -0x1p63L && exact < 0x1p63L)) duration_out_of_range();
+    const double exact = static_cast<double>(d.count()) * static_cast<double>(multiply) /
+                         static_cast<double>(divide);
+    // The negation refuses NaN too.
+    if (!(exact >= -0x1p63 && exact < 0x1p63)) duration_out_of_range();
     const auto whole = static_cast<std::int64_t>(exact);
-    return static_cast<long double>(whole) > exact ? whole - 1 : whole;
+    return static_cast<double>(whole) > exact ? whole - 1 : whole;
   } else {
     if constexpr (std::is_unsigned_v<typename D::rep>) {
       if (d.count() > static_cast<std::uint64_t>(highest)) duration_out_of_range();
     }
+    // Truncated towards zero first, so that no partial sum leaves the range before the total does.
     const auto count = static_cast<std::int64_t>(d.count());
-    std::int64_t whole = count / divide;
-    std::int64_t rest = count % divide;
-    if (rest < 0) {
-      rest += divide;
-      --whole;
-    }
+    const std::int64_t whole = count / divide;
+    const std::int64_t rest = count % divide * multiply;
     if (whole > highest / multiply || whole < lowest / multiply) duration_out_of_range();
     const std::int64_t base = whole * multiply;
-    const std::int64_t extra = rest * (multiply / divide) + rest * (multiply % divide) / divide;
-    if (base > highest - extra) duration_out_of_range();
+    const std::int64_t extra = rest / divide - (rest % divide < 0 ? 1 : 0);
+    if (extra > 0 ? base > highest - extra : base < lowest - extra) duration_out_of_range();
     return base + extra;
   }
 }
@@ -100,8 +98,8 @@ template <ChronoDuration D>
 
 // A span of time: signed 64-bit nanoseconds, +-292 years. Any std::chrono::duration converts to it.
 //
-// Errors   a duration outside the range (or a NaN) throws std::invalid_argument; in a constant it
-// does not compile.
+// Errors  a duration outside the range (or a NaN) throws std::invalid_argument; in a constant it
+//         does not compile.
 class Duration {
  public:
   constexpr Duration() = default;

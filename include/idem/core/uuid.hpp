@@ -47,8 +47,7 @@ class Uuid {
   // braces, no "urn:uuid:", no white space, no missing hyphen.
   //
   // Errors  bad_character at the first character that may not stand there; bad_length, at the
-  // shorter of the text's
-  //         end and 36, when all characters up to there are right.
+  //         shorter of the text's end and 36, when all characters up to there are right.
   [[nodiscard]] static constexpr Result<Uuid> parse(std::string_view text) noexcept {
     Uuid id;
     const std::size_t end = text.size() < text_size ? text.size() : text_size;

@@ -22,15 +22,13 @@ struct ClaimOptions {
 // The right to process one message, or the verdict why there is none. What Deduplicator::claim
 // returns.
 //
-// Guarantee   while it holds(), no other claim on the key answers `fresh` before the lease has run
-// out. commit() records
-//             the key; abort(), the destructor and an exception that passes by give it back, so
-//             that a redelivery is fresh again. After a takeover nothing this claim does changes
-//             anything.
-// Threads     belongs to the thread that uses its Deduplicator.
-// Lifetime    move-only. Must end before its Deduplicator does; the Deduplicator's destructor
-// aborts the program
-//             otherwise.
+// Guarantee  while it holds(), no other claim on the key answers `fresh` before the lease has run
+//            out. commit() records the key; abort(), the destructor and an exception that passes by
+//            give it back, so that a redelivery is fresh again. After a takeover nothing this claim
+//            does changes anything.
+// Threads    belongs to the thread that uses its Deduplicator.
+// Lifetime   move-only. Must end before its Deduplicator does; the Deduplicator's destructor aborts
+//            the program otherwise.
 template <class Dedup>
 class [[nodiscard]] Claim {
  public:

@@ -35,15 +35,18 @@ struct DeduplicatorOptions {
 // Decides which delivery of a message is the first, under a Policy.
 //
 // Guarantee   of two messages with one key, exactly one is `fresh`: the one judged first. With
-// Claims: the one whose
-//             claim is committed. Which way the answer can be wrong is `errors`, from the memory
-//             and the key together; where a fresh message could be dropped the policy must say
-//             AcceptFalseDuplicates. Answers `full`, having changed nothing, when there is no room.
+//             Claims: the one whose claim is committed. Which way the answer can be wrong is
+//             `errors`, from the memory and the key together; where a fresh message could be
+//             dropped the policy must say AcceptFalseDuplicates. Answers `full`, having changed
+//             nothing, when there is no room.
 // Memory      its memory's; with Claims also max_in_flight entries of about 64 bytes, taken in the
-// constructor. Complexity  its memory's. Without Claims it adds nothing to a call. Threads     one
-// at a time; put a lock around it otherwise. Lifetime    copied and moved like a value; with Claims
-// neither, since open claims point at it. Errors      options that are nonsense throw
-// std::invalid_argument, in the constructor. All else is noexcept. Example     README.md
+//             constructor.
+// Complexity  its memory's. Without Claims it adds nothing to a call.
+// Threads     one at a time; put a lock around it otherwise.
+// Lifetime    copied and moved like a value; with Claims neither, since open claims point at it.
+// Errors      options that are nonsense throw std::invalid_argument, in the constructor. All else
+//             is noexcept.
+// Example     README.md
 template <class K, class P = Policy<>>
 class Deduplicator {
   static_assert(

@@ -18,12 +18,12 @@ namespace idem::inline IDEM_ABI {
 // are.
 //
 // Guarantee   a content is `fresh` the first time and `duplicate` ever after. Two different
-// contents share a digest by
-//             accident with the odds stated at Digest, which counts as exact. Against people who
-//             craft contents, the default hash promises nothing; BasicContentHashSet<SipHash> does
-//             as long as its seed is secret, and a digest of your own (SHA-256, BLAKE3; its first
-//             128 bits) goes in through insert(Digest). Equal content is not always a repeat: two
-//             sales of one coffee are two sales. Leave that to ids.
+//             contents share a digest by accident with the odds stated at Digest, which counts as
+//             exact. Against people who craft contents, the default hash promises nothing;
+//             BasicContentHashSet<SipHash> does as long as its seed is secret, and a digest of your
+//             own (SHA-256, BLAKE3; its first 128 bits) goes in through insert(Digest). Equal
+//             content is not always a repeat: two sales of one coffee are two sales. Leave that to
+//             ids.
 // Memory      16-byte digests in an IdSet; the contents are not kept.
 // Complexity  O(length), then as IdSet.
 // Threads     const members may run together; anything else needs a lock around it.

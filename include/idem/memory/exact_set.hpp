@@ -25,25 +25,22 @@ namespace idem::inline IDEM_ABI {
 // idem::abseil.
 //
 // Key         copyable, comparable with ==, default-constructible, moved without throwing, with
-// KeyTraits that agree
-//             with ==; they serve as its hash. A key type with memory of its own, other than
-//             std::string, tells how much in `static std::size_t KeyTraits<Key>::heap_bytes(const
-//             Key&)`.
+//             KeyTraits that agree with ==; they serve as its hash. A key type with memory of its
+//             own, other than std::string, tells how much in `static std::size_t
+//             KeyTraits<Key>::heap_bytes(const Key&)`.
 // Guarantee   a key is `fresh` the first time and `duplicate` ever after, until forget() or
-// clear(). Answers `full`,
-//             having changed nothing, when the budget or the system has no room; what is remembered
-//             is still answered.
+//             clear(). Answers `full`, having changed nothing, when the budget or the system has no
+//             room; what is remembered is still answered.
 // Forgetting  never by itself.
 // Memory      sizeof(Key) + 1 bytes a slot, 39 to 78 percent full, and what the keys hold outside
-// themselves; half as
-//             much again while it grows by copying. memory_bytes() counts what is asked of the
-//             allocator, not what the allocator adds.
+//             themselves; half as much again while it grows by copying. memory_bytes() counts what
+//             is asked of the allocator, not what the allocator adds.
 // Complexity  O(key length) expected. An insert that grows moves every key.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
-// does too; copying
-//             throws std::bad_alloc. Everything else is noexcept. Built without exceptions, a
-//             failed allocation ends the program inside the allocator instead of answering `full`.
+//             does too; copying throws std::bad_alloc. Everything else is noexcept. Built without
+//             exceptions, a failed allocation ends the program inside the allocator instead of
+//             answering `full`.
 template <class K, HashPolicy HashT = Xxh3Hash>
 class ExactSet {
   static_assert(!std::is_same_v<K, std::string_view>,

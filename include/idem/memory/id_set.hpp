@@ -23,20 +23,17 @@ namespace idem::inline IDEM_ABI {
 // Remembers fixed-width ids exactly, for ever.
 //
 // Guarantee   an id is `fresh` the first time and `duplicate` ever after, until forget() or
-// clear(). Answers `full`,
-//             having changed nothing, when the budget or the system has no room; what is remembered
-//             is still answered.
+//             clear(). Answers `full`, having changed nothing, when the budget or the system has no
+//             room; what is remembered is still answered.
 // Forgetting  never by itself.
 // Memory      one array of ids, at most three quarters full, doubled by copying when it is: 21 to
-// 43 bytes a Uuid after
-//             the first few, half as much again while it grows. Old and new array must fit the
-//             budget together, so a third of it stays unused after the last growth; expected_keys
-//             can spend all of it.
+//             43 bytes a Uuid after the first few, half as much again while it grows. Old and new
+//             array must fit the budget together, so a third of it stays unused after the last
+//             growth; expected_keys can spend all of it.
 // Complexity  O(1) expected. An insert that grows moves every id.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
-// does too; copying
-//             throws std::bad_alloc. Everything else is noexcept.
+//             does too; copying throws std::bad_alloc. Everything else is noexcept.
 // Example     docs/components.md
 template <class Id, HashPolicy HashT = Xxh3Hash>
 class IdSet {
