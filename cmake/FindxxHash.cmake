@@ -28,7 +28,8 @@ if(TARGET xxHash::xxhash)
 else()
   find_package_handle_standard_args(xxHash
     REQUIRED_VARS xxHash_INCLUDE_DIR
-    VERSION_VAR xxHash_VERSION)
+    VERSION_VAR xxHash_VERSION
+    REASON_FAILURE_MESSAGE "Its headers are in libxxhash-dev (Debian, Ubuntu) and xxhash (vcpkg).")
 
   if(xxHash_FOUND AND xxHash_LIBRARY)
     add_library(xxHash::xxhash UNKNOWN IMPORTED)

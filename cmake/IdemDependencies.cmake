@@ -1,15 +1,12 @@
 # What idem stands on. A target that the parent project already has is taken; then find_package is asked; then, where
 # IDEM_FETCH_DEPENDENCIES allows it, the pinned release is downloaded.
 
-include(FetchContent)
-
 function(idem_missing_dependency what debian vcpkg)
   message(FATAL_ERROR
     "idem needs ${what}, and it was not found. Install it (Debian, Ubuntu: ${debian}; vcpkg: ${vcpkg}), "
     "or set IDEM_FETCH_DEPENDENCIES=ON to have it downloaded.")
 endfunction()
 
-# Macros where an imported target must be made in the caller's directory, functions elsewhere.
 function(idem_require_xxhash)
   if(TARGET xxHash::xxhash)
     return()
@@ -24,6 +21,7 @@ function(idem_require_xxhash)
   if(NOT IDEM_FETCH_DEPENDENCIES)
     idem_missing_dependency("the headers of xxHash 0.8 or newer" "libxxhash-dev" "xxhash")
   endif()
+  include(FetchContent)
   # xxHash has no CMakeLists.txt at its root, and the headers are all that is wanted.
   FetchContent_Declare(xxHash
     GIT_REPOSITORY https://github.com/Cyan4973/xxHash.git
@@ -51,6 +49,7 @@ function(idem_require_abseil)
   if(NOT IDEM_FETCH_DEPENDENCIES)
     idem_missing_dependency("abseil for idem::abseil" "libabsl-dev" "abseil")
   endif()
+  include(FetchContent)
   # Without its install rules an exported idem::abseil would name targets that nobody exports.
   set(ABSL_ENABLE_INSTALL ${IDEM_INSTALL})
   set(ABSL_PROPAGATE_CXX_STD ON)
@@ -74,6 +73,7 @@ function(idem_require_doctest)
   if(IDEM_DOCTEST_INCLUDE_DIR)
     set(idem_doctest_include_dir "${IDEM_DOCTEST_INCLUDE_DIR}")
   elseif(IDEM_FETCH_DEPENDENCIES)
+    include(FetchContent)
     FetchContent_Declare(doctest
       GIT_REPOSITORY https://github.com/doctest/doctest.git
       GIT_TAG ae7a13539fb71f270b87eb2e874fbac80bc8dda2 # v2.4.11

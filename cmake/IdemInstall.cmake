@@ -12,7 +12,7 @@ endif()
 
 # Below 1.0 a new minor version may break what stood before.
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/idemConfigVersion.cmake"
-  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+  VERSION ${idem_version} COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 configure_package_config_file(cmake/idemConfig.cmake.in "${PROJECT_BINARY_DIR}/idemConfig.cmake"
   INSTALL_DESTINATION "${idem_package_dir}" NO_SET_AND_CHECK_MACRO)
 install(FILES cmake/FindxxHash.cmake "${PROJECT_BINARY_DIR}/idemConfig.cmake" "${PROJECT_BINARY_DIR}/idemConfigVersion.cmake"

@@ -1,0 +1,4 @@
+#include "use.hpp"
+#include "work.hpp"
+
+std::uint64_t plain_use(std::uint64_t seed) { return work(seed); }
