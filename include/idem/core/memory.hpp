@@ -26,7 +26,6 @@ namespace idem::inline IDEM_ABI {
 //   insert(key, at)              judges and records
 //   insert(keys, at, verdicts)   the same for a batch, in order, duplicates inside it included; the
 //                                spans have one size, anything else aborts
-//   forget(key)                  whether it was remembered; it is fresh again
 //   hash()                       the seeded hash that KeyTraits::store is given
 //   memory_bytes()               every byte the object holds, itself included
 //
@@ -49,6 +48,15 @@ concept Memory = std::constructible_from<M, typename M::Options> && HashPolicy<t
   noexcept->std::convertible_to<typename M::Hash>;
   { constant.memory_bytes() }
   noexcept->std::same_as<std::size_t>;
+};
+
+// A memory that can take one key back; a Bloom filter cannot.
+//
+//   forget(key)   whether it was remembered; it is fresh again
+template <class M>
+concept Forgetting = Memory<M> && requires(M& memory, const typename M::Stored& key) {
+  { memory.forget(key) }
+  noexcept->std::same_as<bool>;
 };
 
 // A memory in which room can be taken ahead, so that a later record cannot fail: what claims stand

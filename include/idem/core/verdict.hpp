@@ -10,8 +10,10 @@ namespace idem::inline IDEM_ABI {
 // The answer about one message.
 //
 // Never converts to bool, and its zero is `unknown`: a verdict nobody wrote says that nobody
-// answered. A component returns only those it can mean; each component's page lists them.
-enum class Verdict : std::uint8_t {
+// answered. One that is thrown away draws a warning, since a `full` that nobody read is a message
+// that nobody recorded. A component returns only those it can mean; each component's page lists
+// them.
+enum class [[nodiscard]] Verdict : std::uint8_t {
   unknown = 0,  // nobody could answer: a store is away, history was lost, state is still loading
   fresh,        // first sight: process it
   duplicate,    // seen before, for certain

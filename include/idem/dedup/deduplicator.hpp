@@ -151,7 +151,9 @@ class Deduplicator {
 
   // Whether the key was remembered; it is fresh again, for a redrive say. An open claim on it
   // stays.
-  bool forget(const K& key) noexcept { return memory_.forget(store(key)); }
+  bool forget(const K& key) noexcept requires Forgetting<Memory> {
+    return memory_.forget(store(key));
+  }
 
   // Claims the key for the length of the lease. The verdict of the claim is `fresh` where the
   // caller shall process the message and then commit, also when it takes over a claim whose lease
