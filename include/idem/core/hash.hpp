@@ -48,6 +48,7 @@ struct Digest {
 
 // What a memory asks of a hash: 64 well-mixed bits for a fixed-width id, and digests of bytes, at
 // once or as a stream.
+// clang-format off: version 14 breaks compound requirements over lines
 template <class H>
 concept HashPolicy = std::copyable<H> && std::constructible_from<H, Seed> &&
     requires(const H hash, std::uint64_t word, std::span<const std::byte> bytes,
@@ -66,6 +67,7 @@ concept HashPolicy = std::copyable<H> && std::constructible_from<H, Seed> &&
   { stream.finish() }
   noexcept->std::same_as<Digest>;
 };
+// clang-format on
 
 // The default hash: XXH3 (xxHash 0.8), 64 bits for slots and 128 for digests, under the first word
 // of the seed.

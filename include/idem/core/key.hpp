@@ -129,6 +129,7 @@ struct DigestOf : detail::RouteBySlot {
 };
 
 // A type that KeyTraits knows.
+// clang-format off: version 14 breaks compound requirements over lines
 template <class K>
 concept Key = requires(const K& key, const typename KeyTraits<K>::Stored& stored,
                        const Xxh3Hash& hash) {
@@ -138,5 +139,6 @@ concept Key = requires(const K& key, const typename KeyTraits<K>::Stored& stored
   { KeyTraits<K>::route(stored, hash) }
   noexcept->std::same_as<std::uint64_t>;
 };
+// clang-format on
 
 }  // namespace idem::inline IDEM_ABI

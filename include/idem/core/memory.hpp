@@ -16,6 +16,8 @@
 
 namespace idem::inline IDEM_ABI {
 
+// clang-format off: version 14 breaks compound requirements over lines
+
 // Remembers keys.
 //
 //   Stored, Options, Hash        what it keeps (see KeyTraits), its options, and the hash policy it
@@ -42,8 +44,6 @@ concept Memory = std::constructible_from<M, typename M::Options> && HashPolicy<t
   noexcept->std::same_as<Verdict>;
   { memory.insert(keys, at, verdicts) }
   noexcept->std::same_as<void>;
-  { memory.forget(key) }
-  noexcept->std::same_as<bool>;
   { constant.hash() }
   noexcept->std::convertible_to<typename M::Hash>;
   { constant.memory_bytes() }
@@ -91,5 +91,7 @@ concept Carrying = Memory<M> &&
   { memory.insert(key, at, payload, first) }
   noexcept->std::same_as<Verdict>;
 };
+
+// clang-format on
 
 }  // namespace idem::inline IDEM_ABI

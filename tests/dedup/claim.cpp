@@ -1,0 +1,245 @@
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <idem/idem.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using idem::Verdict;
+using Claiming = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Claims>>;
+
+const idem::Uuid id_a(1, 1);
+const idem::Uuid id_b(2, 2);
+
+idem::Instant at(std::chrono::nanoseconds since) { return idem::Instant::at(since); }
+
+static_assert(!std::is_copy_constructible_v<Claiming> && !std::is_move_constructible_v<Claiming>);
+static_assert(!std::is_copy_constructible_v<Claiming::Claim>);
+static_assert(std::is_nothrow_move_constructible_v<Claiming::Claim>);
+static_assert(std::is_nothrow_move_assignable_v<Claiming::Claim>);
+
+TEST_CASE("claim, commit, duplicate") {
+  Claiming seen;
+  idem::Claim claim = seen.claim(id_a, {.now = at(0s)});
+  CHECK(claim.verdict() == Verdict::fresh);
+  CHECK(claim.holds());
+  CHECK(claim.attempt() == 1);
+  CHECK(seen.claims_in_flight() == 1);
+  CHECK(seen.claim(id_a, {.now = at(0s)}).verdict() == Verdict::in_progress);
+  CHECK(seen.claim(id_b, {.now = at(0s)}).verdict() == Verdict::fresh);
+
+  CHECK(claim.commit(at(1s)) == Verdict::fresh);
+  CHECK_FALSE(claim.holds());
+  CHECK(seen.claims_in_flight() == 0);
+  CHECK(seen.claim(id_a, {.now = at(1s)}).verdict() == Verdict::duplicate);
+  CHECK(seen.check(id_a) == Verdict::duplicate);
+  CHECK(claim.commit(at(1s)) == Verdict::fenced);
+}
+
+TEST_CASE("abort, the destructor and an exception give the key back") {
+  Claiming seen;
+  {
+    idem::Claim claim = seen.claim(id_a, {.now = at(0s)});
+    claim.abort();
+    CHECK_FALSE(claim.holds());
+    CHECK(claim.commit(at(0s)) == Verdict::fenced);
+  }
+  CHECK(seen.check(id_a) == Verdict::fresh);
+  { idem::Claim claim = seen.claim(id_a, {.now = at(0s)}); }
+  CHECK(seen.check(id_a) == Verdict::fresh);
+  try {
+    idem::Claim claim = seen.claim(id_a, {.now = at(0s)});
+    throw std::runtime_error("work failed");
+  } catch (const std::runtime_error&) {
+  }
+  CHECK(seen.check(id_a) == Verdict::fresh);
+  CHECK(seen.claims_in_flight() == 0);
+}
+
+TEST_CASE("an open claim answers in_progress to insert and check, its lease over or not") {
+  Claiming seen({.claims = {.lease = 10s}});
+  idem::Claim claim = seen.claim(id_a, {.now = at(0s)});
+  for (const auto now : {0s, 9s, 10s, 1000s}) {
+    CHECK(seen.check(id_a, {.now = at(now)}) == Verdict::in_progress);
+    CHECK(seen.insert(id_a, {.now = at(now)}) == Verdict::in_progress);
+  }
+  const std::vector<idem::Uuid> batch{id_b, id_a, id_b};
+  std::vector<Verdict> verdicts(3);
+  seen.insert(batch, verdicts);
+  CHECK(verdicts == std::vector{Verdict::fresh, Verdict::in_progress, Verdict::duplicate});
+  CHECK(claim.commit(at(0s)) == Verdict::fresh);
+}
+
+TEST_CASE("a lease that has run out is taken over, and the old owner can do nothing more") {
+  Claiming seen({.claims = {.lease = 10s}});
+  idem::Claim old_owner = seen.claim(id_a, {.now = at(0s)});
+  CHECK(seen.claim(id_a, {.now = at(10s - 1ns)}).verdict() == Verdict::in_progress);
+
+  idem::Claim new_owner = seen.claim(id_a, {.now = at(10s)});
+  CHECK(new_owner.verdict() == Verdict::fresh);
+  CHECK(new_owner.attempt() == 2);
+  CHECK(new_owner.token() > old_owner.token());
+  CHECK(seen.claims_in_flight() == 1);
+
+  CHECK_FALSE(old_owner.holds());
+  CHECK(old_owner.renew(at(11s)) == Verdict::fenced);
+  CHECK(old_owner.commit(at(11s)) == Verdict::fenced);
+  CHECK(seen.check(id_a) == Verdict::in_progress);
+  CHECK(new_owner.holds());
+  CHECK(new_owner.commit(at(12s)) == Verdict::fresh);
+  CHECK(seen.check(id_a) == Verdict::duplicate);
+}
+
+TEST_CASE("an old owner that aborts or ends does not free the new owner's claim") {
+  Claiming seen({.claims = {.lease = 10s}});
+  std::optional<Claiming::Claim> old_owner(seen.claim(id_a, {.now = at(0s)}));
+  idem::Claim new_owner = seen.claim(id_a, {.now = at(20s)});
+  old_owner.reset();
+  CHECK(new_owner.holds());
+  CHECK(seen.claim(id_a, {.now = at(21s)}).verdict() == Verdict::in_progress);
+  CHECK(new_owner.commit(at(21s)) == Verdict::fresh);
+}
+
+TEST_CASE("an owner whose lease has run out may still commit while nobody took over") {
+  Claiming seen({.claims = {.lease = 10s}});
+  idem::Claim claim = seen.claim(id_a, {.now = at(0s)});
+  CHECK(claim.commit(at(1h)) == Verdict::fresh);
+  CHECK(seen.check(id_a) == Verdict::duplicate);
+}
+
+TEST_CASE("renew starts the lease anew") {
+  Claiming seen({.claims = {.lease = 10s}});
+  idem::Claim claim = seen.claim(id_a, {.now = at(0s)});
+  CHECK(claim.renew(at(9s)) == Verdict::fresh);
+  CHECK(seen.claim(id_a, {.now = at(18s)}).verdict() == Verdict::in_progress);
+  CHECK(claim.renew(at(30s)) == Verdict::fresh);  // late, but nobody came
+  CHECK(seen.claim(id_a, {.now = at(39s)}).verdict() == Verdict::in_progress);
+  CHECK(seen.claim(id_a, {.now = at(40s)}).verdict() == Verdict::fresh);
+}
+
+TEST_CASE("a record's own timestamp runs no lease") {
+  Claiming seen({.claims = {.lease = 10s}});
+  idem::Claim claim = seen.claim(id_a, {.now = at(0s), .event = at(-100h)});
+  CHECK(seen.claim(id_a, {.now = at(5s), .event = at(100h)}).verdict() == Verdict::in_progress);
+  CHECK(claim.commit(at(6s)) == Verdict::fresh);
+}
+
+TEST_CASE("a clock that goes back or stands still only makes a lease longer") {
+  Claiming seen({.claims = {.lease = 10s}});
+  idem::Claim claim = seen.claim(id_a, {.now = at(100s)});
+  for (const auto now : {100s, 50s, -1000s, 109s}) {
+    CHECK(seen.claim(id_a, {.now = at(now)}).verdict() == Verdict::in_progress);
+  }
+  CHECK(claim.commit(at(0s)) == Verdict::fresh);
+}
+
+TEST_CASE("a lease without end") {
+  Claiming seen({.claims = {.lease = idem::Duration::max()}});
+  idem::Claim claim = seen.claim(id_a, {.now = at(1s)});
+  CHECK(seen.claim(id_a, {.now = at(24h * 365 * 200)}).verdict() == Verdict::in_progress);
+}
+
+TEST_CASE(
+    "full comes at the claim, from the cap on claims or from the memory, never at the commit") {
+  Claiming capped({.claims = {.max_in_flight = 2}});
+  idem::Claim first = capped.claim(id_a, {.now = at(0s)});
+  idem::Claim second = capped.claim(id_b, {.now = at(0s)});
+  const idem::Uuid id_c(3, 3);
+  CHECK(capped.claim(id_c, {.now = at(0s)}).verdict() == Verdict::full);
+  CHECK(capped.check(id_c) == Verdict::fresh);
+  first.abort();
+  CHECK(capped.claim(id_c, {.now = at(0s)}).verdict() == Verdict::fresh);
+
+  Claiming small({.memory = {.budget = idem::kibibytes(1)}, .claims = {.max_in_flight = 4096}});
+  std::vector<Claiming::Claim> claims;
+  std::uint64_t next = 0;
+  for (;;) {
+    Claiming::Claim claim = small.claim(idem::Uuid(9, next), {.now = at(0s)});
+    if (claim.verdict() == Verdict::full) break;
+    REQUIRE(claim.verdict() == Verdict::fresh);
+    claims.push_back(std::move(claim));
+    ++next;
+  }
+  REQUIRE(next > 10);
+  CHECK(small.insert(idem::Uuid(9, next)) == Verdict::full);  // claimed room is not to be had
+  const std::size_t bytes = small.memory_bytes();
+  for (auto& claim : claims) REQUIRE(claim.commit(at(0s)) == Verdict::fresh);
+  CHECK(small.memory_bytes() == bytes);
+  CHECK(small.claims_in_flight() == 0);
+  CHECK(small.claim(idem::Uuid(9, next), {.now = at(0s)}).verdict() == Verdict::full);
+  CHECK(small.forget(idem::Uuid(9, 0)));
+  CHECK(small.claim(idem::Uuid(9, next), {.now = at(0s)}).verdict() == Verdict::fresh);
+}
+
+TEST_CASE("claims move; what was moved from holds nothing") {
+  Claiming seen;
+  Claiming::Claim claim = seen.claim(id_a, {.now = at(0s)});
+  Claiming::Claim moved = std::move(claim);
+  CHECK(moved.holds());
+  CHECK_FALSE(claim.holds());
+  CHECK(claim.verdict() == Verdict::unknown);
+  CHECK(claim.commit(at(0s)) == Verdict::fenced);
+
+  Claiming::Claim other = seen.claim(id_b, {.now = at(0s)});
+  other = std::move(moved);  // ends the claim on b
+  CHECK(seen.check(id_b) == Verdict::fresh);
+  CHECK(seen.check(id_a) == Verdict::in_progress);
+  auto& same = other;
+  other = std::move(same);
+  CHECK(other.holds());
+  CHECK(other.commit(at(0s)) == Verdict::fresh);
+}
+
+TEST_CASE("tokens grow over all keys, and an entry used again does not revive an old token") {
+  Claiming seen({.claims = {.lease = 1s, .max_in_flight = 1}});
+  Claiming::Claim stale_owner = seen.claim(id_a, {.now = at(0s)});
+  CHECK(stale_owner.token() == 1);
+  {
+    Claiming::Claim taker = seen.claim(id_a, {.now = at(5s)});
+    CHECK(taker.token() == 2);
+  }
+  Claiming::Claim reuser = seen.claim(id_b, {.now = at(6s)});  // the one entry there is
+  CHECK(reuser.token() == 3);
+  CHECK_FALSE(stale_owner.holds());
+  CHECK(stale_owner.commit(at(6s)) == Verdict::fenced);
+  CHECK(reuser.commit(at(6s)) == Verdict::fresh);
+  CHECK(seen.check(id_a) == Verdict::fresh);
+}
+
+TEST_CASE("a rebuilt set refuses what was done before") {
+  Claiming seen;
+  CHECK(seen.insert(id_a) == Verdict::fresh);  // read back from a log of effects
+  CHECK(seen.claim(id_a, {.now = at(0s)}).verdict() == Verdict::duplicate);
+}
+
+TEST_CASE("options of claims that are nonsense say what is wrong") {
+  CHECK_THROWS_WITH_AS(Claiming({.claims = {.lease = 0s}}),
+                       "idem: ClaimOptions.lease is 0; it must be more than 0 ns",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Claiming({.claims = {.lease = -1ns}}),
+                       "idem: ClaimOptions.lease is -1; it must be more than 0 ns",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      Claiming({.claims = {.max_in_flight = 0}}),
+      "idem: ClaimOptions.max_in_flight is 0; it must be at least 1 and at most 1073741824",
+      std::invalid_argument);
+  CHECK_THROWS_AS(Claiming({.claims = {.max_in_flight = std::size_t{1} << 31}}),
+                  std::invalid_argument);
+}
+
+TEST_CASE("memory_bytes counts the claim table") {
+  Claiming few({.claims = {.max_in_flight = 1}});
+  Claiming many({.claims = {.max_in_flight = 1001}});
+  CHECK(many.memory_bytes() > few.memory_bytes() + 1000 * (sizeof(idem::Uuid) + 24));
+}
+
+}  // namespace
