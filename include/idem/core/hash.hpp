@@ -48,24 +48,18 @@ struct Digest {
 
 // What a memory asks of a hash: 64 well-mixed bits for a fixed-width id, and digests of bytes, at
 // once or as a stream.
-// clang-format off: version 14 breaks compound requirements over lines
+// clang-format off
 template <class H>
 concept HashPolicy = std::copyable<H> && std::constructible_from<H, Seed> &&
     requires(const H hash, std::uint64_t word, std::span<const std::byte> bytes,
              typename H::Stream stream) {
-  { hash.slot(word) }
-  noexcept->std::same_as<std::uint64_t>;
-  { hash.slot(word, word) }
-  noexcept->std::same_as<std::uint64_t>;
-  { hash.digest(bytes) }
-  noexcept->std::same_as<Digest>;
-  { hash.seed() }
-  noexcept->std::same_as<Seed>;
+  { hash.slot(word) } noexcept -> std::same_as<std::uint64_t>;
+  { hash.slot(word, word) } noexcept -> std::same_as<std::uint64_t>;
+  { hash.digest(bytes) } noexcept -> std::same_as<Digest>;
+  { hash.seed() } noexcept -> std::same_as<Seed>;
   requires std::constructible_from<typename H::Stream, const H&>;
-  { stream.update(bytes) }
-  noexcept;
-  { stream.finish() }
-  noexcept->std::same_as<Digest>;
+  { stream.update(bytes) } noexcept;
+  { stream.finish() } noexcept -> std::same_as<Digest>;
 };
 // clang-format on
 

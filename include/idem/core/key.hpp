@@ -129,15 +129,13 @@ struct DigestOf : detail::RouteBySlot {
 };
 
 // A type that KeyTraits knows.
-// clang-format off: version 14 breaks compound requirements over lines
+// clang-format off
 template <class K>
 concept Key = requires(const K& key, const typename KeyTraits<K>::Stored& stored,
                        const Xxh3Hash& hash) {
   { KeyTraits<K>::exact } -> std::convertible_to<bool>;
-  { KeyTraits<K>::store(key, hash) }
-  noexcept->std::convertible_to<typename KeyTraits<K>::Stored>;
-  { KeyTraits<K>::route(stored, hash) }
-  noexcept->std::same_as<std::uint64_t>;
+  { KeyTraits<K>::store(key, hash) } noexcept -> std::convertible_to<typename KeyTraits<K>::Stored>;
+  { KeyTraits<K>::route(stored, hash) } noexcept -> std::same_as<std::uint64_t>;
 };
 // clang-format on
 

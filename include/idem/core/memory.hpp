@@ -16,7 +16,7 @@
 
 namespace idem::inline IDEM_ABI {
 
-// clang-format off: version 14 breaks compound requirements over lines
+// clang-format off
 
 // Remembers keys.
 //
@@ -38,16 +38,11 @@ concept Memory = std::constructible_from<M, typename M::Options> && HashPolicy<t
              std::span<const typename M::Stored> keys, std::span<Verdict> verdicts) {
   { M::errors } -> std::convertible_to<Errors>;
   { M::needs_time } -> std::convertible_to<bool>;
-  { constant.check(key, at) }
-  noexcept->std::same_as<Verdict>;
-  { memory.insert(key, at) }
-  noexcept->std::same_as<Verdict>;
-  { memory.insert(keys, at, verdicts) }
-  noexcept->std::same_as<void>;
-  { constant.hash() }
-  noexcept->std::convertible_to<typename M::Hash>;
-  { constant.memory_bytes() }
-  noexcept->std::same_as<std::size_t>;
+  { constant.check(key, at) } noexcept -> std::same_as<Verdict>;
+  { memory.insert(key, at) } noexcept -> std::same_as<Verdict>;
+  { memory.insert(keys, at, verdicts) } noexcept -> std::same_as<void>;
+  { constant.hash() } noexcept -> std::convertible_to<typename M::Hash>;
+  { constant.memory_bytes() } noexcept -> std::same_as<std::size_t>;
 };
 
 // A memory that can take one key back; a Bloom filter cannot.
@@ -55,8 +50,7 @@ concept Memory = std::constructible_from<M, typename M::Options> && HashPolicy<t
 //   forget(key)   whether it was remembered; it is fresh again
 template <class M>
 concept Forgetting = Memory<M> && requires(M& memory, const typename M::Stored& key) {
-  { memory.forget(key) }
-  noexcept->std::same_as<bool>;
+  { memory.forget(key) } noexcept -> std::same_as<bool>;
 };
 
 // A memory in which room can be taken ahead, so that a later record cannot fail: what claims stand
@@ -69,14 +63,10 @@ concept Forgetting = Memory<M> && requires(M& memory, const typename M::Stored& 
 template <class M>
 concept Settling = Memory<M> && !M::errors.may_drop &&
                    requires(M & memory, const M& constant, typename M::Stored key, At at) {
-  { memory.reserve_one(std::as_const(key)) }
-  noexcept->std::same_as<bool>;
-  { memory.record(std::move(key), at) }
-  noexcept->std::same_as<void>;
-  { memory.release_one(std::as_const(key)) }
-  noexcept->std::same_as<void>;
-  { constant.slot(std::as_const(key)) }
-  noexcept->std::same_as<std::uint64_t>;
+  { memory.reserve_one(std::as_const(key)) } noexcept -> std::same_as<bool>;
+  { memory.record(std::move(key), at) } noexcept -> std::same_as<void>;
+  { memory.release_one(std::as_const(key)) } noexcept -> std::same_as<void>;
+  { constant.slot(std::as_const(key)) } noexcept -> std::same_as<std::uint64_t>;
 };
 
 // A memory with a payload of 8 or 16 bytes beside each key, such as a digest of the content.
@@ -88,8 +78,7 @@ concept Carrying = Memory<M> &&
                    (sizeof(typename M::Payload) == 8 || sizeof(typename M::Payload) == 16) &&
                    requires(M& memory, const typename M::Stored& key, At at,
                             const typename M::Payload& payload, typename M::Payload& first) {
-  { memory.insert(key, at, payload, first) }
-  noexcept->std::same_as<Verdict>;
+  { memory.insert(key, at, payload, first) } noexcept -> std::same_as<Verdict>;
 };
 
 // clang-format on
