@@ -40,7 +40,8 @@ std::uint64_t work(std::uint64_t seed) {
       {.memory = {.seed = idem::Seed{seed, 3}},
        .claims = {.lease = idem::Duration::nanoseconds(1000), .max_in_flight = 16}});
   for (std::uint64_t i = 0; i < 200; ++i) {
-    const idem::At at{.now = idem::Instant::at(idem::Duration::nanoseconds(static_cast<std::int64_t>(i)))};
+    const idem::At at{
+        .now = idem::Instant::at(idem::Duration::nanoseconds(static_cast<std::int64_t>(i)))};
     idem::Claim claim = seen.claim(idem::Uuid{1, i % 150}, at);
     add(claim.verdict());
     if (claim.verdict() == idem::Verdict::fresh) add(claim.commit(at.now));

@@ -1,0 +1,34 @@
+// A memory that may drop a fresh message is used by those who say so.
+
+#include <idem/idem.hpp>
+
+// A memory that remembers 64 bits of a longer key.
+struct ShortKey {
+  std::uint64_t account;
+  std::uint64_t number;
+};
+template <>
+struct idem::KeyTraits<ShortKey> {
+  using Stored = std::uint64_t;
+  static constexpr bool exact = false;
+  static Stored store(const ShortKey& key, const HashPolicy auto& hash) noexcept {
+    return hash.slot(key.account, key.number);
+  }
+  static std::uint64_t route(Stored stored, const HashPolicy auto& hash) noexcept {
+    return hash.slot(stored);
+  }
+};
+
+#if CASE == 0
+idem::Deduplicator<ShortKey,
+                   idem::Policy<idem::Remember<idem::Id64Set>, idem::AcceptFalseDuplicates>>
+    seen;
+
+#elif CASE == 1  // must-fail: add idem::AcceptFalseDuplicates to the policy
+idem::Deduplicator<ShortKey, idem::Policy<idem::Remember<idem::Id64Set>>> seen;
+
+#elif CASE == 2  // must-fail: Claims need a memory that cannot drop a message
+idem::Deduplicator<ShortKey, idem::Policy<idem::Remember<idem::Id64Set>,
+                                          idem::AcceptFalseDuplicates, idem::Claims>>
+    seen;
+#endif
