@@ -49,20 +49,19 @@ class Uuid {
   // Errors  bad_character at the first character that may not stand there; bad_length, at the
   //         shorter of the text's end and 36, when all characters up to there are right.
   [[nodiscard]] static constexpr Result<Uuid> parse(std::string_view text) noexcept {
-    Uuid id;
-    const std::size_t end = text.size() < text_size ? text.size() : text_size;
-    for (std::size_t i = 0; i < end; ++i) {
-      if (is_hyphen_place(i)) {
-        if (text[i] != '-') return Error{ErrorCode::bad_character, i, "uuid"};
-        continue;
-      }
-      const unsigned digit = detail::hex_digit(text[i]);
-      if (digit > 15) return Error{ErrorCode::bad_character, i, "uuid"};
-      id.hi_ = id.hi_ << 4 | id.lo_ >> 60;
-      id.lo_ = id.lo_ << 4 | digit;
+    if (text.size() != text_size) return first_fault(text);
+    std::array<std::uint64_t, 2> words{};
+    unsigned faults = 0;
+    for (std::size_t i = 0; i < byte_places.size(); ++i) {
+      const unsigned high = detail::hex_digit(text[byte_places[i]]);
+      const unsigned low = detail::hex_digit(text[byte_places[i] + 1U]);
+      faults |= high | low;
+      words[i / 8] = words[i / 8] << 8 | high << 4 | low;
     }
-    if (text.size() != text_size) return Error{ErrorCode::bad_length, end, "uuid"};
-    return id;
+    for (const std::size_t i : hyphen_places)
+      faults |= text[i] == '-' ? 0U : unsigned{detail::no_hex_digit};
+    if ((faults & detail::no_hex_digit) != 0) return first_fault(text);
+    return Uuid(words[0], words[1]);
   }
 
   // A version 4 UUID from 122 of the 128 given bits; version and variant overwrite the other six.
@@ -135,15 +134,12 @@ class Uuid {
   // Writes the 36 lower-case characters, without a terminator. The one form parse() gives back
   // unchanged.
   constexpr void to_chars(std::span<char, text_size> out) const noexcept {
-    unsigned shift = 128;
-    for (std::size_t i = 0; i < text_size; ++i) {
-      if (is_hyphen_place(i)) {
-        out[i] = '-';
-        continue;
-      }
-      shift -= 4;
-      const std::uint64_t word = shift >= 64 ? hi_ : lo_;
-      out[i] = "0123456789abcdef"[word >> (shift % 64) & 0xf];
+    for (const std::size_t i : hyphen_places) out[i] = '-';
+    const auto octets = bytes();
+    for (std::size_t i = 0; i < byte_places.size(); ++i) {
+      const auto octet = std::to_integer<unsigned>(octets[i]);
+      out[byte_places[i]] = "0123456789abcdef"[octet >> 4];
+      out[byte_places[i] + 1U] = "0123456789abcdef"[octet & 0xf];
     }
   }
 
@@ -155,8 +151,19 @@ class Uuid {
   }
 
  private:
-  [[nodiscard]] static constexpr bool is_hyphen_place(std::size_t i) noexcept {
-    return i == 8 || i == 13 || i == 18 || i == 23;
+  // Where the two digits of each byte, and the hyphens, stand in the text.
+  static constexpr std::array<std::uint8_t, 16> byte_places = {0,  2,  4,  6,  9,  11, 14, 16,
+                                                               19, 21, 24, 26, 28, 30, 32, 34};
+  static constexpr std::array<std::uint8_t, 4> hyphen_places = {8, 13, 18, 23};
+
+  [[nodiscard]] static constexpr Error first_fault(std::string_view text) noexcept {
+    const std::size_t end = text.size() < text_size ? text.size() : text_size;
+    for (std::size_t i = 0; i < end; ++i) {
+      const bool wants_hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+      const bool fits = wants_hyphen ? text[i] == '-' : detail::hex_digit(text[i]) < 16;
+      if (!fits) return Error{ErrorCode::bad_character, i, "uuid"};
+    }
+    return Error{ErrorCode::bad_length, end, "uuid"};
   }
   [[nodiscard]] static constexpr std::uint64_t with_variant(std::uint64_t lo) noexcept {
     return (lo & (~std::uint64_t{0} >> 2)) | std::uint64_t{1} << 63;
