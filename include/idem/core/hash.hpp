@@ -97,6 +97,7 @@ class Xxh3Hash {
   class Stream {
    public:
     explicit Stream(const Xxh3Hash& hash) noexcept {
+      XXH3_INITSTATE(&state_);  // the reset below reads it, and trusts a seed that happens to match
       XXH3_128bits_reset_withSeed(&state_, hash.seed_.first);
     }
     void update(std::span<const std::byte> bytes) noexcept {

@@ -94,8 +94,9 @@ struct KeyTraits<S> : detail::RouteBySlot {
 // "bc") differ.
 //
 // A field is a string, a run of bytes, an integer, an enumeration, a bool, a Uuid, a Digest, or a
-// std::optional of one of these; anything else does not compile. Floating point is left out on
-// purpose: equal values have unequal bytes.
+// std::optional of one of these; anything else does not compile. Left out on purpose: floating
+// point, whose equal values have unequal bytes, and pointers to and arrays of char, which do not
+// say where they end; wrap those in std::string_view.
 //
 // Encoding  integers and enumerations in their own width, little-endian two's complement; bool one
 //           byte; Uuid 16 bytes in network order; Digest hi and lo; strings and bytes a 64-bit

@@ -185,7 +185,8 @@ class Uuid {
 template <>
 struct std::hash<idem::Uuid> {
   [[nodiscard]] std::size_t operator()(const idem::Uuid& id) const noexcept {
-    const std::uint64_t folded = (id.hi() ^ id.lo() >> 32 ^ id.lo() << 32) * 0x9e3779b97f4a7c15;
-    return static_cast<std::size_t>(folded ^ folded >> 32);
+    const std::uint64_t mixed = id.hi() * 0x9e3779b97f4a7c15 + id.lo() * 0xbf58476d1ce4e5b9;
+    const std::uint64_t spread = (mixed ^ mixed >> 32) * 0x94d049bb133111eb;
+    return static_cast<std::size_t>(spread ^ spread >> 32);
   }
 };

@@ -69,10 +69,9 @@ class Deduplicator {
   static_assert(idem::Memory<Memory>,
                 "idem::Deduplicator: what the policy remembers with does not model idem::Memory");
   static_assert(stores_key_itself || std::is_same_v<Stored, typename KeyTraits<K>::Stored>,
-                "idem::Deduplicator: this memory stores other things than KeyTraits<Key> makes of "
-                "the key; UuidSet takes "
-                "Uuid, Id64Set std::uint64_t, ContentHashSet every key with a digest, "
-                "ExactSet<Key> the key itself");
+                "idem::Deduplicator: this memory stores other things than KeyTraits<Key> makes "
+                "of the key; UuidSet takes Uuid, Id64Set std::uint64_t, ContentHashSet every key "
+                "with a digest, ExactSet<Key> the key itself");
 
  public:
   using Key = K;
@@ -86,12 +85,11 @@ class Deduplicator {
   static_assert(
       !errors.may_drop || Reading::accepts_false_duplicates,
       "idem::Deduplicator: this memory, or a digest of less than 128 bits, can take a fresh "
-      "message for a "
-      "duplicate; add idem::AcceptFalseDuplicates to the policy if losing it is acceptable");
+      "message for a duplicate; add idem::AcceptFalseDuplicates to the policy if losing it is "
+      "acceptable");
   static_assert(!Reading::claims || (Settling<Memory> && !short_digest),
-                "idem::Deduplicator: Claims need a memory that cannot drop a message and can hold "
-                "room for a commit "
-                "(idem::Settling); a filter cannot back a claim");
+                "idem::Deduplicator: Claims need a memory that cannot drop a message and can "
+                "hold room for a commit (idem::Settling); a filter cannot back a claim");
 
   explicit Deduplicator(const Options& options = Options())
       : memory_(options.memory), book_(options.claims) {}

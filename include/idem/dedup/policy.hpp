@@ -34,8 +34,7 @@ struct Policy {
  private:
   static_assert((detail::is_axis<Axis> && ...),
                 "idem::Policy<...> names something that is no axis; the axes are Remember<M>, "
-                "Claims, HostileKeys and "
-                "AcceptFalseDuplicates");
+                "Claims, HostileKeys and AcceptFalseDuplicates");
   static_assert((detail::names_once<Axis, Axis...> && ...),
                 "idem::Policy<...> names an axis twice");
 };

@@ -11,10 +11,10 @@
 
 #if defined(__AVX512F__)
 #define IDEM_ABI_ISA _avx512
-#elif defined(__AVX2__) || defined(__FMA__) || defined(__BMI__) || defined(__BMI2__) || \
-    defined(__LZCNT__) || defined(__MOVBE__)
+#elif defined(__AVX2__)
 #define IDEM_ABI_ISA _avx2
-#elif defined(__AVX__) || defined(__F16C__)
+#elif defined(__AVX__) || defined(__F16C__) || defined(__FMA__) || defined(__BMI__) || \
+    defined(__BMI2__) || defined(__LZCNT__) || defined(__MOVBE__)
 #define IDEM_ABI_ISA _avx
 #elif defined(__SSE3__) || defined(__SSSE3__) || defined(__SSE4_1__) || defined(__SSE4_2__) || \
     defined(__POPCNT__)

@@ -22,8 +22,9 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
+// Arrays of char are left out: whether they end at a terminator or at their size is not in their type.
 template <class T>
-concept ByteRun = requires(const T& run) {
+concept ByteRun = !std::is_same_v<std::remove_all_extents_t<T>, char> && requires(const T& run) {
   {std::span(run)};
   requires sizeof(typename decltype(std::span(run))::value_type) == 1;
 };
@@ -52,15 +53,15 @@ class FieldEncoder {
     } else if constexpr (std::same_as<T, Digest>) {
       integer(value.hi);
       integer(value.lo);
-    } else if constexpr (std::convertible_to<const T&, std::string_view>) {
+    } else if constexpr (std::is_class_v<T> && std::convertible_to<const T&, std::string_view>) {
       run(std::as_bytes(std::span(std::string_view(value))));
     } else if constexpr (ByteRun<T>) {
       run(std::as_bytes(std::span(value)));
     } else {
       static_assert(!sizeof(T),
                     "idem: a key field must be a string, a run of bytes, an integer, an "
-                    "enumeration, a bool, a Uuid, a "
-                    "Digest, or a std::optional of one of these");
+                    "enumeration, a bool, a Uuid, a Digest, or a std::optional of one of these; "
+                    "wrap a char pointer or array in std::string_view");
     }
   }
 
