@@ -51,6 +51,9 @@ bool must_fail() noexcept {
   return fail;
 }
 
+// No machine gives one block of more, and asking the system for it would end a sanitized process.
+constexpr std::size_t largest_block = std::size_t{1} << (sizeof(std::size_t) == 8 ? 36 : 30);
+
 [[noreturn]] void die(const char* why) noexcept {
   std::fprintf(stderr, "out_of_memory.cpp: %s\n", why);
   std::abort();
@@ -62,9 +65,8 @@ std::size_t room_for_header(std::size_t alignment) noexcept {
 }
 
 void* allocate(std::size_t size, std::size_t alignment, Form form) noexcept {
-  if (must_fail()) return nullptr;
+  if (must_fail() || size > largest_block) return nullptr;
   const std::size_t room = room_for_header(alignment);
-  if (size > static_cast<std::size_t>(-1) - 2 * room) return nullptr;
   std::size_t total = room + (size == 0 ? 1 : size);
   void* raw = nullptr;
   if (alignment <= alignof(std::max_align_t)) {

@@ -4,8 +4,9 @@
 #include <cstdint>
 
 // Linked with out_of_memory.cpp, which replaces operator new and operator delete in all their
-// forms: counts what is allocated, lets a chosen allocation fail, and aborts when memory is given
-// back by the wrong form of delete or its neighbourhood was written to.
+// forms: counts what is allocated, lets a chosen allocation fail, has no block of more than 64 GiB,
+// and aborts when memory is given back by the wrong form of delete or its neighbourhood was written
+// to.
 
 namespace idem_test {
 

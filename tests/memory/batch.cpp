@@ -1,0 +1,131 @@
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "memory/sets.hpp"
+#include "support/dies.hpp"
+#include "support/ids.hpp"
+#include "support/random.hpp"
+
+using idem::At;
+using idem::Verdict;
+using idem_test::Rng;
+using idem_test::Universe;
+
+TEST_CASE_TEMPLATE("memory batch: the verdicts of as many single inserts, in order", Set,
+                   IDEM_TEST_ALL_SETS) {
+  using Id = typename Set::Stored;
+  Rng rng(71);
+  const idem::Seed seed{7, 8};
+  for (const Universe universe : {Universe::spread, Universe::colliding}) {
+    for (std::size_t length : {0UL,   1UL,   2UL,   3UL,   7UL,   8UL,   9UL,   15UL,   16UL,
+                               17UL,  31UL,  32UL,  33UL,  63UL,  64UL,  65UL,  127UL,  128UL,
+                               129UL, 255UL, 256UL, 257UL, 511UL, 512UL, 513UL, 1'000UL}) {
+      if (universe == Universe::colliding && length > 129) continue;
+      for (const std::size_t keys : {std::size_t{1}, length / 4 + 1, length + 1, 4 * length + 1}) {
+        Set batched({.seed = seed});
+        Set single({.seed = seed});
+        const auto ids = idem_test::make_universe(batched, universe, keys);
+        for (int round = 0; round < 3; ++round) {
+          std::vector<Id> batch;
+          for (std::size_t i = 0; i < length; ++i) batch.push_back(ids[rng.below(ids.size())]);
+          std::vector<Verdict> verdicts(length + 2, Verdict::poisoned);
+          batched.insert(batch, std::span(verdicts).subspan(1, length));
+          CAPTURE(length);
+          CAPTURE(keys);
+          for (std::size_t i = 0; i < length; ++i)
+            REQUIRE(verdicts[i + 1] == single.insert(batch[i]));
+          // Nothing beside the span is written.
+          REQUIRE(verdicts.front() == Verdict::poisoned);
+          REQUIRE(verdicts.back() == Verdict::poisoned);
+          REQUIRE(batched.size() == single.size());
+        }
+        for (const Id& id : ids) REQUIRE(batched.check(id) == single.check(id));
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("memory batch: the first of equal ids is fresh, wherever they stand", Set,
+                   IDEM_TEST_ALL_SETS) {
+  using Id = typename Set::Stored;
+  constexpr std::size_t length = 70;
+  for (std::size_t first = 0; first < length; first += 3) {
+    for (std::size_t second = first + 1; second < length; ++second) {
+      Set set({.seed = idem::Seed{9, 9}});
+      std::vector<Id> ids;
+      for (std::size_t i = 0; i < length; ++i) ids.push_back(idem_test::spread_id<Id>(i));
+      ids[second] = ids[first];
+      std::vector<Verdict> verdicts(length);
+      set.insert(ids, At{}, verdicts);
+      for (std::size_t i = 0; i < length; ++i) {
+        if (verdicts[i] != (i == second ? Verdict::duplicate : Verdict::fresh)) {
+          CAPTURE(first);
+          CAPTURE(second);
+          CAPTURE(i);
+          FAIL("wrong verdict inside the batch");
+        }
+      }
+      REQUIRE(set.size() == length - 1);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("memory batch: one larger than the set, from empty", Set, IDEM_TEST_ALL_SETS) {
+  using Id = typename Set::Stored;
+  Set set;
+  std::vector<Id> ids;
+  for (std::uint64_t i = 0; i < 20'000; ++i) ids.push_back(idem_test::spread_id<Id>(i / 2));
+  std::vector<Verdict> verdicts(ids.size());
+  set.insert(ids, verdicts);
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    REQUIRE(verdicts[i] == (i % 2 == 0 ? Verdict::fresh : Verdict::duplicate));
+  CHECK(set.size() == 10'000);
+}
+
+TEST_CASE_TEMPLATE("memory batch: full where single inserts would be, duplicates still told", Set,
+                   IDEM_TEST_ALL_SETS) {
+  using Id = typename Set::Stored;
+  for (const std::size_t extra : {0UL, 64UL, 100UL, 1'000UL, 5'000UL}) {
+    const idem::ByteSize budget = idem::bytes(idem_test::least_budget<Set>() + extra);
+    Set batched({.budget = budget, .seed = idem::Seed{1, 1}});
+    Set single({.budget = budget, .seed = idem::Seed{1, 1}});
+    std::vector<Id> ids;
+    for (std::uint64_t i = 0; i < 700; ++i) ids.push_back(idem_test::spread_id<Id>(i));
+    for (std::uint64_t i = 0; i < 100; ++i) ids.push_back(idem_test::spread_id<Id>(i * 7));
+    std::vector<Verdict> verdicts(ids.size());
+    batched.insert(ids, verdicts);
+    std::size_t full = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      CAPTURE(i);
+      REQUIRE(verdicts[i] == single.insert(ids[i]));
+      if (verdicts[i] == Verdict::full) ++full;
+    }
+    CHECK(full > 0);
+    CHECK(batched.size() == single.size());
+    CHECK(batched.memory_bytes() <= budget.count());
+  }
+}
+
+TEST_CASE_TEMPLATE("memory batch: spans of two sizes end the program", Set, idem::UuidSet,
+                   idem::ContentHashSet, idem::Id64Set) {
+  using Id = typename Set::Stored;
+  for (const std::size_t verdict_count : {0UL, 2UL, 4UL}) {
+    CAPTURE(verdict_count);
+    CHECK(idem_test::dies([&] {
+      Set set({.seed = idem::Seed{1, 2}});
+      const std::vector<Id> ids(3, idem_test::spread_id<Id>(1));
+      std::vector<Verdict> verdicts(verdict_count);
+      set.insert(ids, verdicts);
+    }));
+  }
+  CHECK_FALSE(idem_test::dies([] {
+    Set set({.seed = idem::Seed{1, 2}});
+    const std::vector<Id> ids(3, idem_test::spread_id<Id>(1));
+    std::vector<Verdict> verdicts(3);
+    set.insert(ids, verdicts);
+  }));
+}
