@@ -1,0 +1,125 @@
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "memory/sets.hpp"
+#include "support/hex.hpp"
+#include "support/random.hpp"
+
+using idem::Digest;
+using idem::Verdict;
+using idem_test::counting_bytes;
+using namespace std::string_view_literals;
+
+namespace {
+
+constexpr idem::Seed seed{0x0123456789abcdef, 0xfedcba9876543210};
+
+std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("content: bytes, text and digest are one key", Set, idem::ContentHashSet,
+                   idem_test::HostileContentSet) {
+  Set set({.seed = seed});
+  CHECK(set.insert("payload"sv) == Verdict::fresh);
+  CHECK(set.insert(as_bytes("payload")) == Verdict::duplicate);
+  CHECK(set.insert(set.digest("payload"sv)) == Verdict::duplicate);
+  CHECK(set.check("payload"sv) == Verdict::duplicate);
+  CHECK(set.check(as_bytes("payload")) == Verdict::duplicate);
+  CHECK(set.check("payloaD"sv) == Verdict::fresh);
+  CHECK(set.size() == 1);
+  CHECK(set.forget(as_bytes("payload")));
+  CHECK_FALSE(set.forget("payload"sv));
+  CHECK(set.insert(as_bytes("payload")) == Verdict::fresh);
+  CHECK(set.forget(set.digest(as_bytes("payload"))));
+  CHECK(set.size() == 0);
+}
+
+TEST_CASE_TEMPLATE("content: the empty one and those with zero bytes are contents too", Set,
+                   idem::ContentHashSet, idem_test::HostileContentSet) {
+  Set set({.seed = seed});
+  CHECK(set.insert(""sv) == Verdict::fresh);
+  CHECK(set.insert(std::span<const std::byte>()) == Verdict::duplicate);
+  for (std::size_t length = 1; length < 50; ++length) {
+    const std::vector<std::byte> zeros(length);
+    REQUIRE(set.insert(std::span<const std::byte>(zeros)) == Verdict::fresh);
+  }
+  CHECK(set.insert("a\0b"sv) == Verdict::fresh);
+  CHECK(set.check("a\0c"sv) == Verdict::fresh);
+  CHECK(set.check("a"sv) == Verdict::fresh);
+}
+
+TEST_CASE_TEMPLATE("content: the digest is the policy's, under the set's seed", Set,
+                   idem::ContentHashSet, idem_test::HostileContentSet) {
+  const Set set({.seed = seed});
+  const typename Set::Hash hash(seed);
+  for (const std::size_t length : {0UL, 1UL, 16UL, 100UL, 240UL, 241UL, 5'000UL}) {
+    const auto content = counting_bytes(length);
+    CHECK(set.digest(std::span<const std::byte>(content)) == hash.digest(content));
+  }
+  CHECK(set.digest("idem"sv) == (std::is_same_v<Set, idem::ContentHashSet>
+                                     ? Digest{0xc1f3526809ca460f, 0x05753d8cc2411a08}
+                                     : Digest{0x5bd0d4ca079a8429, 0xfd8ed9184f590f8d}));
+  const Set other({.seed = idem::Seed{1, 2}});
+  CHECK(other.digest("idem"sv) != set.digest("idem"sv));
+}
+
+TEST_CASE_TEMPLATE("content: in pieces or as a stream it is the same", Set, idem::ContentHashSet,
+                   idem_test::HostileContentSet) {
+  Set set({.seed = seed});
+  const auto content = counting_bytes(1'000);
+  const std::span<const std::byte> whole(content);
+  idem_test::Rng rng(5);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t a = rng.below(1'001);
+    const std::size_t b = a + rng.below(1'001 - a);
+    const std::array<std::span<const std::byte>, 4> pieces = {
+        whole.first(a), whole.subspan(a, b - a), std::span<const std::byte>(), whole.subspan(b)};
+    REQUIRE(set.digest_pieces(pieces) == set.digest(whole));
+    typename Set::Stream stream(set.hash());
+    for (const auto piece : pieces) stream.update(piece);
+    REQUIRE(stream.finish() == set.digest(whole));
+  }
+  CHECK(set.digest_pieces({}) == set.digest(""sv));
+  // Pieces are one content: where they are cut tells nothing. Fields are for that.
+  const std::array<std::span<const std::byte>, 2> ab_c = {as_bytes("ab"), as_bytes("c")};
+  const std::array<std::span<const std::byte>, 2> a_bc = {as_bytes("a"), as_bytes("bc")};
+  CHECK(set.digest_pieces(ab_c) == set.digest_pieces(a_bc));
+  CHECK(set.digest_fields("ab"sv, "c"sv) != set.digest_fields("a"sv, "bc"sv));
+  CHECK(set.digest_fields("ab"sv, 7U) == idem::digest_fields(set.hash(), "ab"sv, 7U));
+}
+
+TEST_CASE_TEMPLATE("content: contents that differ in one bit are different", Set,
+                   idem::ContentHashSet, idem_test::HostileContentSet) {
+  for (const std::size_t length : {1UL, 3UL, 8UL, 16UL, 17UL, 64UL, 128UL, 129UL, 241UL, 500UL}) {
+    Set set({.seed = seed});
+    auto content = counting_bytes(length);
+    REQUIRE(set.insert(std::span<const std::byte>(content)) == Verdict::fresh);
+    for (std::size_t bit = 0; bit < 8 * length; ++bit) {
+      content[bit / 8] ^= std::byte{1} << bit % 8;
+      REQUIRE(set.insert(std::span<const std::byte>(content)) == Verdict::fresh);
+      content[bit / 8] ^= std::byte{1} << bit % 8;
+    }
+    REQUIRE(set.insert(std::span<const std::byte>(content)) == Verdict::duplicate);
+    REQUIRE(set.size() == 8 * length + 1);
+  }
+}
+
+TEST_CASE("content: a digest of one's own goes in as it is") {
+  idem::ContentHashSet set;
+  CHECK(set.insert(Digest{1, 2}) == Verdict::fresh);
+  CHECK(set.insert(Digest{2, 1}) == Verdict::fresh);
+  CHECK(set.insert(Digest{0, 0}) == Verdict::fresh);
+  CHECK(set.insert(Digest{1, 2}, idem::At{}) == Verdict::duplicate);
+  CHECK(set.check(Digest{2, 1}, idem::At{}) == Verdict::duplicate);
+}
