@@ -65,7 +65,7 @@ void claim_and_commit(benchmark::State& state) {
   fill(
       state,
       [](auto& seen, const idem::Uuid& id) -> std::uint64_t {
-        idem::Claim claim = seen.claim(id, {});
+        idem::Claim claim = seen.claim(id, {.now = idem::Instant()});
         return claim.verdict() == idem::Verdict::fresh &&
                claim.commit(idem::Instant()) == idem::Verdict::fresh;
       },

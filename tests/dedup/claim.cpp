@@ -142,10 +142,20 @@ TEST_CASE("a clock that goes back or stands still only makes a lease longer") {
   CHECK(claim.commit(at(0s)) == Verdict::fresh);
 }
 
-TEST_CASE("a lease without end") {
-  Claiming seen({.claims = {.lease = idem::Duration::max()}});
-  idem::Claim claim = seen.claim(id_a, {.now = at(1s)});
-  CHECK(seen.claim(id_a, {.now = at(24h * 365 * 200)}).verdict() == Verdict::in_progress);
+TEST_CASE("a lease of Duration::max() never ends, whenever it began") {
+  for (const auto began : {idem::Instant::min(), at(-10s), at(1s), idem::Instant::max()}) {
+    Claiming seen({.claims = {.lease = idem::Duration::max()}});
+    idem::Claim claim = seen.claim(id_a, {.now = began});
+    for (const auto now : {at(0s), at(24h * 365 * 200), idem::Instant::max()}) {
+      CHECK(seen.claim(id_a, {.now = now}).verdict() == Verdict::in_progress);
+    }
+  }
+}
+
+TEST_CASE("a lease that would end after the end of time never ends") {
+  Claiming seen({.claims = {.lease = 10s}});
+  idem::Claim claim = seen.claim(id_a, {.now = idem::Instant::max() - 5s});
+  CHECK(seen.claim(id_a, {.now = idem::Instant::max()}).verdict() == Verdict::in_progress);
 }
 
 TEST_CASE(

@@ -1,5 +1,7 @@
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -194,12 +196,12 @@ TEST_CASE("a memory of the user's own works, with its options and its time") {
   Last seen;
   CHECK(seen.insert(idem::Uuid(1, 1), {.now = idem::Instant::at(5s)}) == Verdict::fresh);
   CHECK(seen.memory().last_time == idem::Instant::at(5s));
-  CHECK(seen.insert(idem::Uuid(1, 1), {}) == Verdict::duplicate);
-  CHECK(seen.insert(idem::Uuid(2, 2), {}) == Verdict::fresh);
-  CHECK(seen.insert(idem::Uuid(1, 1), {}) == Verdict::fresh);
+  CHECK(seen.insert(idem::Uuid(1, 1), {.now = idem::Instant()}) == Verdict::duplicate);
+  CHECK(seen.insert(idem::Uuid(2, 2), {.now = idem::Instant()}) == Verdict::fresh);
+  CHECK(seen.insert(idem::Uuid(1, 1), {.now = idem::Instant()}) == Verdict::fresh);
 
   Last refusing({.memory = {.refuse = true}});
-  CHECK(refusing.insert(idem::Uuid(1, 1), {}) == Verdict::full);
+  CHECK(refusing.insert(idem::Uuid(1, 1), {.now = idem::Instant()}) == Verdict::full);
 }
 
 TEST_CASE("the budget is the memory's, and full changes nothing") {
@@ -215,6 +217,39 @@ TEST_CASE("the budget is the memory's, and full changes nothing") {
   }
   CHECK(seen.forget(idem::Uuid(1, 0)));
   CHECK(seen.insert(idem::Uuid(1, recorded)) == Verdict::fresh);
+}
+
+template <class D, class... Argument>
+concept Inserts = requires(D& seen, Argument&&... argument) {
+  seen.insert(static_cast<Argument&&>(argument)...);
+};
+
+TEST_CASE("arguments that would silently become another key do not compile") {
+  using Numbers = Deduplicator<std::uint64_t>;
+  static_assert(Inserts<Numbers, std::uint64_t> && Inserts<Numbers, int>);
+  static_assert(!Inserts<Numbers, double> && !Inserts<Numbers, bool> && !Inserts<Numbers, char>);
+  static_assert(!Inserts<idem::Id64Set, double> && !Inserts<idem::Id64Set, bool>);
+  using Pair = std::initializer_list<const char*>;
+  static_assert(!Inserts<Deduplicator<std::string>, Pair>);
+  static_assert(!Inserts<Deduplicator<std::string_view>, Pair>);
+  static_assert(!Inserts<idem::ContentHashSet, Pair>);
+  static_assert(!Inserts<idem::ContentHashSet, char(&)[8]>);
+  static_assert(Inserts<idem::ContentHashSet, const char(&)[8]>);
+  CHECK(Numbers().insert(1) == Verdict::fresh);
+}
+
+TEST_CASE("components are members and array elements without ceremony") {
+  struct Consumer {
+    int partition;
+    idem::UuidSet seen;
+    idem::ContentHashSet contents;
+    Deduplicator<std::uint64_t> numbers;
+  };
+  Consumer consumer{};
+  consumer.partition = 1;
+  CHECK(consumer.seen.insert(idem::Uuid(1, 1)) == Verdict::fresh);
+  std::array<idem::UuidSet, 2> sets{};
+  CHECK(sets[1].insert(idem::Uuid(1, 1)) == Verdict::fresh);
 }
 
 }  // namespace

@@ -15,8 +15,8 @@
 
 namespace idem::inline IDEM_ABI {
 
-// How a key of type K becomes what a memory stores. Specialise it for your own type; most need one
-// line, see DigestOf.
+// How a key of type K becomes what a memory stores. Specialise it for your own type, at namespace
+// scope outside your own namespaces and before the first use; most need one line, see DigestOf.
 //
 //   using Stored                 what the memory keeps: Uuid, std::uint64_t or Digest
 //   static constexpr bool exact  true: equal stored values mean equal keys. false: Stored is a
@@ -59,6 +59,16 @@ template <auto Member>
   }
 }
 
+// An argument that would silently become another key: 42.9 the id 42, `true` the id 1, 'a' the id 97.
+template <class T, class K>
+concept LossyKey = std::same_as<K, std::uint64_t> &&
+    (std::floating_point<T> || std::same_as<T, bool> || std::same_as<T, char>);
+
+// A key that braces around two literals, {"tenant", "key"}, would make of everything between two
+// unrelated pointers.
+template <class K>
+concept TextKey = std::same_as<K, std::string> || std::same_as<K, std::string_view>;
+
 // Keys that are stored as they are.
 template <class Id>
 struct IdentityKey : RouteBySlot {
@@ -80,8 +90,7 @@ template <>
 struct KeyTraits<Digest> : detail::IdentityKey<Digest> {};
 
 // Strings: a 128-bit digest under the memory's hash. ExactSet stores the strings themselves.
-template <class S>
-requires std::same_as<S, std::string> || std::same_as<S, std::string_view>
+template <detail::TextKey S>
 struct KeyTraits<S> : detail::RouteBySlot {
   using Stored = Digest;
   static constexpr bool exact = false;

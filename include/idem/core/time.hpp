@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -167,10 +168,22 @@ class Instant {
   std::int64_t nanoseconds_ = 0;
 };
 
+namespace detail {
+
+// An instant that has to be given: a `now` left out would be the year 1970, and a lease that began
+// then is over.
+struct GivenInstant : Instant {
+  template <std::convertible_to<Instant> T>
+  constexpr GivenInstant(const T& t) : Instant(t) {}
+};
+
+}  // namespace detail
+
 // The two instants of a call. Leases and arrival windows run on `now`; event-time windows on
-// `event`. They are apart because a record's own timestamp must never run a lease.
+// `event`. They are apart because a record's own timestamp must never run a lease. `now` must be
+// given: At{} and At{.event = t} do not compile.
 struct At {
-  Instant now{};
+  detail::GivenInstant now;
   Instant event = now;
 };
 

@@ -15,7 +15,7 @@ namespace idem::inline IDEM_ABI {
 // them.
 enum class [[nodiscard]] Verdict : std::uint8_t{
     unknown = 0,  // nobody could answer: a store is away, history was lost, state is still loading
-    fresh,        // first sight: process it
+    fresh,        // first sight: process it; of a commit: recorded, nobody was faster
     duplicate,    // seen before, for certain
     probable_duplicate,  // a filter says seen; nothing exact confirms it
     in_progress,         // somebody holds a claim on it right now

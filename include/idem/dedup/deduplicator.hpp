@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -24,12 +25,13 @@
 namespace idem::inline IDEM_ABI {
 
 // The options of a Deduplicator: those of its memory, and those of each axis its policy names.
-// Setting an option of an axis that is not named does not compile.
-template <class MemoryOptions, bool has_claims>
+// Setting an option of an axis that is not named does not compile: its options are then of the type
+// AxisNotNamed<axis>, which has none. Compilers name the field at fault when the options are
+// spelled out as Deduplicator<...>::Options{...}.
+template <class MemoryOptions, class ClaimsOptions>
 struct DeduplicatorOptions {
   MemoryOptions memory{};
-  [[no_unique_address]] std::conditional_t<has_claims, ClaimOptions, detail::AxisNotNamed<Claims>>
-      claims{};
+  [[no_unique_address]] ClaimsOptions claims{};
 };
 
 // Decides which delivery of a message is the first, under a Policy.
@@ -75,7 +77,9 @@ class Deduplicator {
 
  public:
   using Key = K;
-  using Options = DeduplicatorOptions<typename Memory::Options, Reading::claims>;
+  using Options = DeduplicatorOptions<
+      typename Memory::Options,
+      std::conditional_t<Reading::claims, ClaimOptions, detail::AxisNotNamed<Claims>>>;
   using Claim = idem::Claim<Deduplicator>;
 
   static constexpr Errors errors = Memory::errors | Errors{.may_drop = short_digest};
@@ -91,8 +95,8 @@ class Deduplicator {
                 "idem::Deduplicator: Claims need a memory that cannot drop a message and can "
                 "hold room for a commit (idem::Settling); a filter cannot back a claim");
 
-  explicit Deduplicator(const Options& options = Options())
-      : memory_(options.memory), book_(options.claims) {}
+  Deduplicator() : Deduplicator(Options()) {}
+  explicit Deduplicator(const Options& options) : memory_(options.memory), book_(options.claims) {}
 
   // The action that a verdict of this object permits; see idem::action.
   [[nodiscard]] static constexpr Action action(Verdict verdict) noexcept {
@@ -110,7 +114,7 @@ class Deduplicator {
     const auto& stored = store(key);
     return is_claimed(stored) ? Verdict::in_progress : honest(memory_.insert(stored, at));
   }
-  Verdict insert(const K& key) noexcept requires(!needs_time) { return insert(key, At{}); }
+  Verdict insert(const K& key) noexcept requires(!needs_time) { return insert(key, timeless); }
 
   // As that many single inserts in order, with their cache misses overlapped. The spans have one
   // size; anything else aborts the program.
@@ -135,7 +139,7 @@ class Deduplicator {
     }
   }
   void insert(std::span<const K> keys, std::span<Verdict> verdicts) noexcept requires(!needs_time) {
-    insert(keys, At{}, verdicts);
+    insert(keys, timeless, verdicts);
   }
 
   // What insert would answer, except `full`; records nothing.
@@ -144,7 +148,7 @@ class Deduplicator {
     return is_claimed(stored) ? Verdict::in_progress : honest(memory_.check(stored, at));
   }
   [[nodiscard]] Verdict check(const K& key) const noexcept requires(!needs_time) {
-    return check(key, At{});
+    return check(key, timeless);
   }
 
   // Whether the key was remembered; it is fresh again, for a redrive say. An open claim on it
@@ -186,8 +190,28 @@ class Deduplicator {
   // The memory itself, for what only it can tell.
   [[nodiscard]] const Memory& memory() const noexcept { return memory_; }
 
+  // Arguments that would silently become another key.
+  template <detail::LossyKey<K> T>
+  Verdict insert(T, auto&&...) = delete;
+  template <detail::LossyKey<K> T>
+  Verdict check(T, auto&&...) const = delete;
+  template <detail::LossyKey<K> T>
+  bool forget(T) = delete;
+  template <detail::LossyKey<K> T>
+  Claim claim(T, At) = delete;
+  Verdict insert(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
+  = delete;
+  Verdict check(std::initializer_list<const char*>, auto&&...) const requires detail::TextKey<K>
+  = delete;
+  bool forget(std::initializer_list<const char*>) requires detail::TextKey<K>
+  = delete;
+  Claim claim(std::initializer_list<const char*>, At) requires detail::TextKey<K>
+  = delete;
+
  private:
   friend Claim;
+
+  static constexpr At timeless{.now = Instant()};
 
   // The key itself where the memory stores keys, a new value otherwise.
   [[nodiscard]] decltype(auto) store(const K& key) const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 
@@ -40,7 +41,8 @@ class BasicContentHashSet {
   static constexpr Errors errors{};
   static constexpr bool needs_time = false;
 
-  explicit BasicContentHashSet(const Options& options = Options()) : digests_(options) {}
+  BasicContentHashSet() : BasicContentHashSet(Options()) {}
+  explicit BasicContentHashSet(const Options& options) : digests_(options) {}
 
   // The digest of one content, under this set's seed.
   [[nodiscard]] Digest digest(std::span<const std::byte> content) const noexcept {
@@ -115,6 +117,18 @@ class BasicContentHashSet {
   [[nodiscard]] std::uint64_t slot(const Digest& digest) const noexcept {
     return digests_.slot(digest);
   }
+
+  // {"a", "b"} would be the bytes between two pointers; fields go through digest_fields.
+  Verdict insert(std::initializer_list<const char*>) = delete;
+  Verdict check(std::initializer_list<const char*>) const = delete;
+  bool forget(std::initializer_list<const char*>) = delete;
+  // A buffer is no string: it would end at its first zero byte. Pass a span or a string_view.
+  template <std::size_t n>
+  Verdict insert(char (&)[n]) = delete;
+  template <std::size_t n>
+  Verdict check(char (&)[n]) const = delete;
+  template <std::size_t n>
+  bool forget(char (&)[n]) = delete;
 
  private:
   IdSet<Digest, Hash> digests_;

@@ -59,7 +59,8 @@ class ExactSet {
   static constexpr Errors errors{};
   static constexpr bool needs_time = false;
 
-  explicit ExactSet(const Options& options = Options())
+  ExactSet() : ExactSet(Options()) {}
+  explicit ExactSet(const Options& options)
       : table_(Hash(options.seed ? *options.seed : Seed::random()), table_budget(options.budget)) {
     if (!table_.reserve(options.expected_keys)) {
       detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);

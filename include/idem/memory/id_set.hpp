@@ -40,8 +40,7 @@ class IdSet {
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id> &&
                     KeyTraits<Id>::exact,
                 "idem::IdSet remembers ids that are stored as they are: Uuid, std::uint64_t or "
-                "Digest; other keys go "
-                "through idem::Deduplicator, ContentHashSet or ExactSet");
+                "Digest; other keys go through idem::Deduplicator, ContentHashSet or ExactSet");
 
  public:
   using Stored = Id;
@@ -53,7 +52,8 @@ class IdSet {
   static constexpr Errors errors{};
   static constexpr bool needs_time = false;
 
-  explicit IdSet(const Options& options = Options())
+  IdSet() : IdSet(Options()) {}
+  explicit IdSet(const Options& options)
       : table_(Hash(options.seed ? *options.seed : Seed::random()), table_budget(options.budget)) {
     if (!table_.reserve(options.expected_keys)) {
       detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
@@ -103,6 +103,13 @@ class IdSet {
   [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
     return detail::slot_of(hash(), id);
   }
+
+  template <detail::LossyKey<Id> T>
+  Verdict insert(T) = delete;
+  template <detail::LossyKey<Id> T>
+  Verdict check(T) const = delete;
+  template <detail::LossyKey<Id> T>
+  bool forget(T) = delete;
 
  private:
   using Table = detail::IdTable<Id, Hash>;

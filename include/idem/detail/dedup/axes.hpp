@@ -86,9 +86,17 @@ struct AxisNotNamed {};
 
 // What a policy says, worked out once.
 template <class Fallback, class P>
-struct PolicyReading;
+struct PolicyReading {
+  static_assert(!sizeof(P),
+                "idem::Deduplicator: the second argument is a policy, idem::Policy<axes...>");
+};
 template <class Fallback, class... Axis>
 struct PolicyReading<Fallback, Policy<Axis...>> {
+  static_assert((is_axis<Axis> && ...),
+                "idem::Policy<...> names something that is no axis; the axes are Remember<M>, "
+                "Claims, HostileKeys and AcceptFalseDuplicates");
+  static_assert((names_once<Axis, Axis...> && ...), "idem::Policy<...> names an axis twice");
+
   static constexpr bool claims = times_named<Claims, Axis...> != 0;
   static constexpr bool hostile_keys = times_named<HostileKeys, Axis...> != 0;
   static constexpr bool accepts_false_duplicates = times_named<AcceptFalseDuplicates, Axis...> != 0;

@@ -3,12 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include <idem/core/time.hpp>
 #include <idem/dedup/claim.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/no_throw.hpp>
 #include <idem/detail/dedup/axes.hpp>
 #include <idem/detail/dedup/claim_table.hpp>
 
@@ -23,7 +25,7 @@ class ClaimBook {
   static constexpr Number none = Table::none;
 
   explicit ClaimBook(const ClaimOptions& options)
-      : lease_(checked(options).lease), table_(options.max_in_flight) {}
+      : lease_(checked(options).lease), table_(made_table(options.max_in_flight)) {}
   ClaimBook(const ClaimBook&) = delete;
   ClaimBook& operator=(const ClaimBook&) = delete;
   ~ClaimBook() {
@@ -53,12 +55,15 @@ class ClaimBook {
 
   // false: the owner's lease still runs.
   [[nodiscard]] bool take_over(Number number, Instant now) noexcept {
-    if (now < table_.entry(number).lease_end) return false;
+    const Instant lease_end = table_.entry(number).lease_end;
+    if (now < lease_end || lease_end == Instant::max()) return false;
     start_turn(number, now);
     return true;
   }
 
-  void renew(Number number, Instant now) noexcept { table_.entry(number).lease_end = now + lease_; }
+  void renew(Number number, Instant now) noexcept {
+    table_.entry(number).lease_end = lease_end(now);
+  }
 
   // Takes the key out of the book and gives it back.
   [[nodiscard]] Stored close(Number number) noexcept { return table_.remove(number); }
@@ -85,10 +90,23 @@ class ClaimBook {
     return options;
   }
 
+  [[nodiscard]] static Table made_table(std::size_t max_in_flight) {
+    std::optional<Table> table;
+    if (!ran_without_throwing([&] { table.emplace(max_in_flight); })) {
+      invalid_option("ClaimOptions.max_in_flight", max_in_flight,
+                     "small enough for its table to fit the memory there is");
+    }
+    return *std::move(table);
+  }
+
+  [[nodiscard]] Instant lease_end(Instant now) const noexcept {
+    return lease_ == Duration::max() ? Instant::max() : now + lease_;
+  }
+
   void start_turn(Number number, Instant now) noexcept {
     auto& entry = table_.entry(number);
     entry.token = ++last_token_;
-    entry.lease_end = now + lease_;
+    entry.lease_end = lease_end(now);
     if (entry.attempt != std::numeric_limits<std::uint32_t>::max()) ++entry.attempt;
   }
 
