@@ -24,11 +24,17 @@ if(IDEM_SANITIZE)
   endif()
 endif()
 
+# The operator new of clang's thread sanitizer is no weak symbol; the tests bring their own, and it comes first.
+set(idem_link_options ${idem_sanitizers})
+if(IDEM_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  list(APPEND idem_link_options -Wl,-z,muldefs)
+endif()
+
 find_package(Threads REQUIRED)
 
 add_library(idem_development INTERFACE)
 target_compile_options(idem_development INTERFACE ${idem_warnings} ${idem_sanitizers})
-target_link_options(idem_development INTERFACE ${idem_sanitizers})
+target_link_options(idem_development INTERFACE ${idem_link_options})
 target_link_libraries(idem_development INTERFACE idem Threads::Threads)
 
 # idem_add_executable(<name> SOURCES <file>... [LIBRARIES <target>...])
