@@ -33,6 +33,7 @@ struct KeyTraits;
 
 // memory/
 struct SetOptions;
+struct BloomFilterOptions;
 
 // dedup/
 template <class M>

@@ -16,6 +16,7 @@
 #include <idem/dedup/deduplicator.hpp>
 #include <idem/dedup/policy.hpp>
 #include <idem/fwd.hpp>
+#include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/id_set.hpp>
 #include <idem/memory/set_options.hpp>

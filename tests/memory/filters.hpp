@@ -47,7 +47,7 @@ template <>
 }
 template <>
 [[nodiscard]] inline idem::Uuid nth_id(std::uint64_t index) {
-  return {mix(index), index};
+  return idem::Uuid{mix(index), index};
 }
 template <>
 [[nodiscard]] inline idem::Digest nth_id(std::uint64_t index) {
