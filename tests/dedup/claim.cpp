@@ -252,4 +252,18 @@ TEST_CASE("memory_bytes counts the claim table") {
   CHECK(many.memory_bytes() > few.memory_bytes() + 1000 * (sizeof(idem::Uuid) + 24));
 }
 
+TEST_CASE("tokens begin where the options say") {
+  Claiming seen({.claims = {.first_token = std::uint64_t{7} << 48}});
+  CHECK(seen.claim(id_a, {.now = at(0s)}).token() == std::uint64_t{7} << 48);
+  CHECK(seen.claim(id_a, {.now = at(0s)}).token() == (std::uint64_t{7} << 48) + 1);
+}
+
+TEST_CASE("an open claim keeps its place, its lease over or not") {
+  Claiming seen({.claims = {.lease = 1s, .max_in_flight = 1}});
+  idem::Claim hung = seen.claim(id_a, {.now = at(0s)});
+  CHECK(seen.claim(id_b, {.now = at(100s)}).verdict() == Verdict::full);
+  idem::Claim taker = seen.claim(id_a, {.now = at(100s)});
+  CHECK(taker.verdict() == Verdict::fresh);
+}
+
 }  // namespace

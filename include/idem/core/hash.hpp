@@ -7,8 +7,22 @@
 #include <cstring>
 #include <span>
 
+#if defined(XXH_NO_XXH3) || defined(XXH_NO_STREAM)
+#error "idem needs all of XXH3: do not define XXH_NO_XXH3 or XXH_NO_STREAM before including it"
+#endif
+#ifndef XXH_INLINE_ALL
 #define XXH_INLINE_ALL
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 takes the intrinsics that xxHash inlines on AVX-512 for uninitialised reads (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <xxhash.h>
+#pragma GCC diagnostic pop
+#else
+#include <xxhash.h>
+#endif
 
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/random.hpp>

@@ -144,7 +144,9 @@ template <class K>
 concept Key = requires(const K& key, const typename KeyTraits<K>::Stored& stored,
                        const Xxh3Hash& hash) {
   { KeyTraits<K>::exact } -> std::convertible_to<bool>;
-  { KeyTraits<K>::store(key, hash) } noexcept -> std::convertible_to<typename KeyTraits<K>::Stored>;
+  { KeyTraits<K>::store(key, hash) } noexcept;
+  requires std::same_as<std::remove_cvref_t<decltype(KeyTraits<K>::store(key, hash))>,
+                        typename KeyTraits<K>::Stored>;
   { KeyTraits<K>::route(stored, hash) } noexcept -> std::same_as<std::uint64_t>;
 };
 // clang-format on

@@ -50,12 +50,19 @@ concept ChronoTimePoint = requires(const T t) {
 // multiplied and divided in double, so that every machine makes the same nanosecond of them.
 template <ChronoDuration D>
 [[nodiscard]] constexpr std::int64_t to_nanoseconds(const D& d) {
+  static_assert(std::is_floating_point_v<typename D::rep> ||
+                    (std::is_integral_v<typename D::rep> && sizeof(typename D::rep) <= 8),
+                "idem: a duration counts in an integer of at most 64 bits or in floating point");
+  static_assert(D::period::num <= std::numeric_limits<std::int64_t>::max() / 1'000'000'000,
+                "idem: one tick of this duration is more than 64 bits of nanoseconds hold");
   constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
   constexpr std::int64_t scaled = D::period::num * std::int64_t{1'000'000'000};
   constexpr std::int64_t divisor = greatest_common_divisor(scaled, D::period::den);
   constexpr std::int64_t multiply = scaled / divisor;
   constexpr std::int64_t divide = D::period::den / divisor;
+  static_assert(multiply <= highest / divide,
+                "idem: this duration's period is too odd a fraction of a nanosecond");
   if constexpr (std::is_floating_point_v<typename D::rep>) {
     const double exact = static_cast<double>(d.count()) * static_cast<double>(multiply) /
                          static_cast<double>(divide);
@@ -97,7 +104,8 @@ template <ChronoDuration D>
 
 }  // namespace detail
 
-// A span of time: signed 64-bit nanoseconds, +-292 years. Any std::chrono::duration converts to it.
+// A span of time: signed 64-bit nanoseconds, +-292 years. Any std::chrono::duration that counts in
+// at most 64 bits, or in floating point, converts to it.
 //
 // Errors  a duration outside the range (or a NaN) throws std::invalid_argument; in a constant it
 //         does not compile.

@@ -14,9 +14,13 @@ struct ClaimOptions {
   // How long a claim is its owner's alone. After that another claim() on the key takes it over;
   // until one does, the owner may still commit. More than zero; Duration::max() never ends.
   Duration lease = Duration::nanoseconds(60'000'000'000);
-  // Claims that may be open at once, each with room taken in the memory; one more answers `full`. 1
+  // Claims that may be open at once, each with room taken in the memory; one more answers `full`. A
+  // claim is open until its guard ends it, its lease over or not, or its key is taken over. 1
   // to 2^30. Their table is allocated once, in the constructor, and counted by memory_bytes().
   std::size_t max_in_flight = 1024;
+  // The token of the first claim; later ones count up. A sink that outlives this object needs one
+  // higher than all it saw before: an epoch of the owner's in the upper bits, say.
+  std::uint64_t first_token = 1;
 };
 
 // The right to process one message, or the verdict why there is none. What Deduplicator::claim
@@ -26,7 +30,8 @@ struct ClaimOptions {
 //            out. commit() records the key; abort(), the destructor and an exception that passes by
 //            give it back, so that a redelivery is fresh again. After a takeover nothing this claim
 //            does changes anything.
-// Threads    belongs to the thread that uses its Deduplicator.
+// Threads    every member, the destructor and the moves touch the Deduplicator: hold its lock for
+//            them too, as docs/claims.md shows. Between them the claim may wait on any thread.
 // Lifetime   move-only. Must end before its Deduplicator does; the Deduplicator's destructor aborts
 //            the program otherwise.
 template <class Dedup>
@@ -60,7 +65,7 @@ class [[nodiscard]] Claim {
     return owner_ != nullptr && owner_->owns(number_, token_);
   }
 
-  // Greater than every token handed out before by this Deduplicator, which starts at 1: hand it to
+  // Greater than every token handed out before by this Deduplicator, see first_token: hand it to
   // a sink that refuses older ones. Means something only when verdict() is `fresh`.
   [[nodiscard]] std::uint64_t token() const noexcept { return token_; }
 

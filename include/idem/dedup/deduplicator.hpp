@@ -44,7 +44,8 @@ struct DeduplicatorOptions {
 // Memory      its memory's; with Claims also max_in_flight entries of about 64 bytes, taken in the
 //             constructor.
 // Complexity  its memory's. Without Claims it adds nothing to a call.
-// Threads     one at a time; put a lock around it otherwise.
+// Threads     one at a time; put a lock around it otherwise, and around its claims, whose
+//             destructors touch it too.
 // Lifetime    copied and moved like a value; with Claims neither, since open claims point at it.
 // Errors      options that are nonsense throw std::invalid_argument, in the constructor. All else
 //             is noexcept.
@@ -68,6 +69,10 @@ class Deduplicator {
   static constexpr bool short_digest =
       !stores_key_itself && !KeyTraits<K>::exact && sizeof(Stored) < sizeof(Digest);
 
+  static_assert(
+      stores_key_itself || idem::Key<K>,
+      "idem::Deduplicator: idem::KeyTraits<Key> does not model idem::Key; store and route "
+      "must be noexcept, and store must return Stored itself");
   static_assert(idem::Memory<Memory>,
                 "idem::Deduplicator: what the policy remembers with does not model idem::Memory");
   static_assert(stores_key_itself || std::is_same_v<Stored, typename KeyTraits<K>::Stored>,
@@ -163,8 +168,7 @@ class Deduplicator {
   // committed; `full` when max_in_flight claims are open or the memory has no room, in which case
   // nothing was recorded.
   [[nodiscard]] Claim claim(const K& key, At at) noexcept requires(Reading::claims) {
-    Stored stored{};
-    if (!detail::assign_without_throwing(stored, store(key))) return Claim(Verdict::full);
+    const auto& stored = store(key);
     const std::uint64_t slot = memory_.slot(stored);
     const auto open = book_.find(stored, slot);
     if (open != book_.none) {
@@ -174,7 +178,12 @@ class Deduplicator {
     const Verdict verdict = memory_.check(stored, at);
     if (verdict != Verdict::fresh) return Claim(verdict);
     if (book_.is_full() || !memory_.reserve_one(stored)) return Claim(Verdict::full);
-    return grant(book_.open(std::move(stored), slot, at.now));
+    Stored own{};
+    if (!detail::assign_without_throwing(own, stored)) {
+      memory_.release_one(stored);
+      return Claim(Verdict::full);
+    }
+    return grant(book_.open(std::move(own), slot, at.now));
   }
 
   // The claims that are open, taken over or not ended yet.

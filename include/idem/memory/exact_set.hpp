@@ -103,8 +103,7 @@ class ExactSet {
   }
   [[nodiscard]] const Hash& hash() const noexcept { return table_.hash(); }
 
-  // Room for keys to come, as the concept Settling says; what Claims stand on. The key recorded or
-  // released is the one room was taken for, moved and not copied in between.
+  // Room for keys to come, as the concept Settling says; what Claims stand on.
   [[nodiscard]] bool reserve_one(const K& key) noexcept { return table_.take_room(key); }
   void record(K&& key, At) noexcept { table_.record_in_room(std::move(key)); }
   void release_one(const K& key) noexcept { table_.release_room(key); }

@@ -25,7 +25,9 @@ class ClaimBook {
   static constexpr Number none = Table::none;
 
   explicit ClaimBook(const ClaimOptions& options)
-      : lease_(checked(options).lease), table_(made_table(options.max_in_flight)) {}
+      : lease_(checked(options).lease),
+        next_token_(options.first_token),
+        table_(made_table(options.max_in_flight)) {}
   ClaimBook(const ClaimBook&) = delete;
   ClaimBook& operator=(const ClaimBook&) = delete;
   ~ClaimBook() {
@@ -105,13 +107,13 @@ class ClaimBook {
 
   void start_turn(Number number, Instant now) noexcept {
     auto& entry = table_.entry(number);
-    entry.token = ++last_token_;
+    entry.token = next_token_++;
     entry.lease_end = lease_end(now);
     if (entry.attempt != std::numeric_limits<std::uint32_t>::max()) ++entry.attempt;
   }
 
   Duration lease_;
-  std::uint64_t last_token_ = 0;
+  std::uint64_t next_token_;
   std::size_t guards_ = 0;
   Table table_;
 };

@@ -25,16 +25,14 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
-// The bytes a key holds outside itself.
+// The bytes a copy of the key holds outside itself. Only copies are stored, and moved, so that a
+// string's spare capacity never is.
 template <class K>
 [[nodiscard]] std::size_t heap_bytes_of(const K& key) noexcept {
   if constexpr (requires { KeyTraits<K>::heap_bytes(key); }) {
     return KeyTraits<K>::heap_bytes(key);
   } else if constexpr (std::is_same_v<K, std::string>) {
-    const auto* const text = reinterpret_cast<const char*>(key.data());
-    const auto* const object = reinterpret_cast<const char*>(&key);
-    const bool is_inside = !std::less<>()(text, object) && std::less<>()(text, object + sizeof key);
-    return is_inside ? 0 : key.capacity() + 1;
+    return key.size() <= std::string().capacity() ? 0 : key.size() + 1;
   } else {
     static_assert(std::is_trivially_copyable_v<K>,
                   "idem::ExactSet must know what its keys hold outside themselves: give "
@@ -136,8 +134,12 @@ class KeyTable {
 
   [[nodiscard]] Verdict insert(const K& key) noexcept {
     if (contains(key)) return Verdict::duplicate;
+    if (!take_room(key)) return Verdict::full;
     K copy{};
-    if (!assign_without_throwing(copy, key) || !take_room(copy)) return Verdict::full;
+    if (!assign_without_throwing(copy, key)) {
+      release_room(key);
+      return Verdict::full;
+    }
     record_in_room(std::move(copy));
     return Verdict::fresh;
   }
