@@ -316,7 +316,7 @@ TEST_CASE_TEMPLATE("out of memory: no room for a key to come, nothing changed", 
             CHECK(idem_test::same_contents(*set, ids, oracle));
             if (fired) REQUIRE(set->reserve_one(ids[present]));
             auto id = ids[present];
-            set->record(std::move(id), idem::At{});
+            set->record(std::move(id), idem_test::some_time);
             CHECK(oracle.insert(present) == Verdict::fresh);
             CHECK(idem_test::same_contents(*set, ids, oracle));
           });

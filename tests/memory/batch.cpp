@@ -10,7 +10,6 @@
 #include "support/ids.hpp"
 #include "support/random.hpp"
 
-using idem::At;
 using idem::Verdict;
 using idem_test::Rng;
 using idem_test::Universe;
@@ -60,7 +59,7 @@ TEST_CASE_TEMPLATE("memory batch: the first of equal ids is fresh, wherever they
       for (std::size_t i = 0; i < length; ++i) ids.push_back(idem_test::spread_id<Id>(i));
       ids[second] = ids[first];
       std::vector<Verdict> verdicts(length);
-      set.insert(ids, At{}, verdicts);
+      set.insert(ids, idem_test::some_time, verdicts);
       for (std::size_t i = 0; i < length; ++i) {
         if (verdicts[i] != (i == second ? Verdict::duplicate : Verdict::fresh)) {
           CAPTURE(first);

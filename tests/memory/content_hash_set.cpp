@@ -120,6 +120,6 @@ TEST_CASE("content: a digest of one's own goes in as it is") {
   CHECK(set.insert(Digest{1, 2}) == Verdict::fresh);
   CHECK(set.insert(Digest{2, 1}) == Verdict::fresh);
   CHECK(set.insert(Digest{0, 0}) == Verdict::fresh);
-  CHECK(set.insert(Digest{1, 2}, idem::At{}) == Verdict::duplicate);
-  CHECK(set.check(Digest{2, 1}, idem::At{}) == Verdict::duplicate);
+  CHECK(set.insert(Digest{1, 2}, idem_test::some_time) == Verdict::duplicate);
+  CHECK(set.check(Digest{2, 1}, idem_test::some_time) == Verdict::duplicate);
 }

@@ -12,7 +12,6 @@
 #include "support/ids.hpp"
 #include "support/oracle.hpp"
 
-using idem::At;
 using idem::Verdict;
 using idem_test::id_of;
 using idem_test::spread_id;
@@ -28,12 +27,12 @@ TEST_CASE_TEMPLATE("memory: an id is fresh once", Set, IDEM_TEST_ALL_SETS) {
   CHECK(set.size() == 0);
   CHECK(set.insert(id) == Verdict::fresh);
   CHECK(set.insert(id) == Verdict::duplicate);
-  CHECK(set.insert(id, At{}) == Verdict::duplicate);
+  CHECK(set.insert(id, idem_test::some_time) == Verdict::duplicate);
   CHECK(set.check(id) == Verdict::duplicate);
-  CHECK(set.check(id, At{}) == Verdict::duplicate);
+  CHECK(set.check(id, idem_test::some_time) == Verdict::duplicate);
   CHECK(set.check(other) == Verdict::fresh);
   CHECK(set.size() == 1);
-  CHECK(set.insert(other, At{}) == Verdict::fresh);
+  CHECK(set.insert(other, idem_test::some_time) == Verdict::fresh);
   CHECK(set.size() == 2);
 }
 

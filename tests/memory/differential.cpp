@@ -13,7 +13,6 @@
 #include "support/random.hpp"
 #include "support/soak.hpp"
 
-using idem::At;
 using idem::ByteSize;
 using idem::Verdict;
 using idem_test::BitmapOracle;
@@ -121,8 +120,8 @@ class Differential {
 
   void insert_one() {
     const std::size_t index = draw();
-    judge(index,
-          rng_.one_in(2) ? set_.insert(universe_[index]) : set_.insert(universe_[index], At{}));
+    judge(index, rng_.one_in(2) ? set_.insert(universe_[index])
+                                : set_.insert(universe_[index], idem_test::some_time));
   }
 
   void insert_batch() {
@@ -141,7 +140,7 @@ class Differential {
     if (rng_.one_in(2)) {
       set_.insert(ids_, verdicts_);
     } else {
-      set_.insert(ids_, At{}, verdicts_);
+      set_.insert(ids_, idem_test::some_time, verdicts_);
     }
     bool full = false;
     for (std::size_t i = 0; i < count; ++i) {
@@ -179,7 +178,7 @@ class Differential {
         set_.release_one(universe_[index]);
       } else {
         Id id = universe_[index];
-        set_.record(std::move(id), At{});
+        set_.record(std::move(id), idem_test::some_time);
         (void)oracle_.insert(index);
       }
     }

@@ -11,7 +11,6 @@
 
 // Room taken ahead: what the concept Settling promises to those who stand on it.
 
-using idem::At;
 using idem::bytes;
 using idem::Verdict;
 using idem_test::allocations;
@@ -25,7 +24,7 @@ namespace {
 template <class Set>
 void record(Set& set, std::uint64_t index) {
   auto id = spread_id<typename Set::Stored>(index);
-  set.record(std::move(id), At{});
+  set.record(std::move(id), idem_test::some_time);
 }
 
 // Inserts new ids until `full`; how many went in.

@@ -8,6 +8,7 @@
 
 #include <idem/core/bytes.hpp>
 #include <idem/core/hash.hpp>
+#include <idem/core/time.hpp>
 #include <idem/core/uuid.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/memory/content_hash_set.hpp>
@@ -28,6 +29,9 @@ using HostileContentSet = idem::BasicContentHashSet<idem::SipHash>;
 #define IDEM_TEST_ALL_SETS                                                    \
   IDEM_TEST_PLAIN_SETS, idem_test::HostileUuidSet, idem_test::HostileId64Set, \
       idem_test::HostileContentSet
+
+// These sets have no use for the time.
+inline constexpr idem::At some_time{.now = idem::Instant{}};
 
 template <class Set>
 inline constexpr std::size_t id_bytes = sizeof(typename Set::Stored);
