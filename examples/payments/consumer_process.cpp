@@ -12,8 +12,6 @@
 #include <system_error>
 #include <thread>
 
-extern char** environ;
-
 namespace payments {
 namespace {
 
@@ -30,6 +28,7 @@ void check(int error, const char* what) {
 pid_t spawn_self(std::vector<std::string> arguments, int input) {
   arguments.insert(arguments.begin(), "payments");
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
 

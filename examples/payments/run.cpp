@@ -304,6 +304,7 @@ bool run(const Options& options) {
                       : "As expected, orders were charged more than once: the duplicates are real.")
               << '\n';
   }
+  if (!std::cout.flush()) throw std::runtime_error("the table could not be printed");
   return faults.empty();
 }
 
