@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
 #include <idem/core/error.hpp>
@@ -13,8 +14,9 @@
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
-#include <idem/detail/core/random.hpp>
 #include <idem/detail/sequence/producer_engine.hpp>
+#include <idem/detail/sequence/producer_state.hpp>
+#include <idem/detail/sequence/tracker_limits.hpp>
 #include <idem/sequence/producer_batch.hpp>
 
 namespace idem::inline IDEM_ABI {
@@ -139,8 +141,25 @@ class BasicProducerTracker {
   // Surplus producers go a few at a time, with the calls that record something or expire(). At
   // least 1.
   void set_max_producers(std::uint32_t count) {
-    check_max_producers(count);
+    detail::check_max_producers(options_name, count);
     engine_.store().set_max_producers(count);
+  }
+
+  // The whole state: every producer with all its batches, their order of use, and the end offset.
+  // Claims are not in it: whoever restores it has the log to tell what became of them. Equal states
+  // give equal bytes. Not framed and without a checksum: put it in something that has both.
+  [[nodiscard]] std::size_t encoded_size() const noexcept { return State::encoded_size(engine_); }
+  // False: `to` is not of encoded_size(), or there is no memory to put the producers in order.
+  [[nodiscard]] bool encode(std::span<std::byte> to) const noexcept {
+    return State::encode(engine_, to);
+  }
+  // A tracker with that state, under options of its own (end_offset is the encoded one). All or
+  // nothing; takes at most eight times the memory of the input and a few KiB.
+  [[nodiscard]] static Result<BasicProducerTracker> decode(std::span<const std::byte> bytes,
+                                                           const Options& options = Options()) {
+    BasicProducerTracker tracker(options);
+    if (const auto error = State::decode(bytes, tracker.engine_)) return *error;
+    return Result<BasicProducerTracker>(std::move(tracker));
   }
 
   // One past the last offset recorded.
@@ -162,52 +181,26 @@ class BasicProducerTracker {
   using Numbers = std::conditional_t<mode == SequenceMode::kafka, detail::WrappingNumbers<modulus>,
                                      detail::PlainNumbers>;
   using Engine = detail::ProducerEngine<Numbers, look_back_>;
+  using State = detail::ProducerState<Numbers, look_back_>;
 
-  static void check_max_producers(std::uint32_t count) {
-    if (count == 0 || count > 0xffffff00) {
-      detail::invalid_option("ProducerTrackerOptions.max_producers", count, "1 to 4294967040");
-    }
-  }
+  static constexpr std::string_view options_name = "ProducerTrackerOptions";
 
   [[nodiscard]] static detail::StoreLimits limits_of(const Options& options) {
-    check_max_producers(options.max_producers);
-    // What is taken apart from the producers themselves is set aside from the start.
-    const std::uint64_t aside = sizeof(BasicProducerTracker) +
-                                std::uint64_t{options.max_claims} * sizeof(detail::PendingRange) +
-                                std::uint64_t{options.remember_forgotten} * sizeof(std::int64_t);
-    const std::uint64_t least = aside + Engine::Store::Table::first_bytes();
-    if (options.budget.count() < least) {
-      detail::invalid_option("ProducerTrackerOptions.budget", options.budget.count(),
-                             "at least " + std::to_string(least) + " bytes");
-    }
-    if (options.expire_after <= Duration()) {
-      detail::invalid_option("ProducerTrackerOptions.expire_after", options.expire_after.count(),
-                             "more than zero nanoseconds");
-    }
     if (options.max_claims == 0) {
       detail::invalid_option("ProducerTrackerOptions.max_claims", options.max_claims, "at least 1");
-    }
-    if ((options.remember_forgotten & (options.remember_forgotten - 1)) != 0) {
-      detail::invalid_option("ProducerTrackerOptions.remember_forgotten",
-                             options.remember_forgotten, "a power of two or zero");
     }
     if (options.end_offset < 0) {
       detail::invalid_option("ProducerTrackerOptions.end_offset", options.end_offset,
                              "zero or more");
     }
-    std::uint64_t seed = 0;
-    if (options.seed) {
-      seed = *options.seed;
-    } else {
-      detail::fill_random(&seed, sizeof seed);
-    }
-    return {.max_producers = options.max_producers,
-            .byte_limit = options.budget.count() - aside,
-            .at_capacity = options.at_capacity,
-            .expire_after = options.expire_after,
-            .expire_by = options.expire_by,
-            .remember_forgotten = options.remember_forgotten,
-            .seed = seed};
+    // What is taken apart from the producers themselves is set aside from the start.
+    detail::StoreLimits limits =
+        detail::store_limits(options_name, options,
+                             sizeof(BasicProducerTracker) +
+                                 std::uint64_t{options.max_claims} * sizeof(detail::PendingRange),
+                             Engine::Store::Table::first_bytes());
+    limits.expire_by = options.expire_by;
+    return limits;
   }
 
   Engine engine_;

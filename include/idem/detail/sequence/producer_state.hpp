@@ -1,0 +1,277 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+
+#include <idem/core/byte_cursor.hpp>
+#include <idem/core/error.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/sequence/producer_engine.hpp>
+#include <idem/detail/sequence/producer_table.hpp>
+
+// A tracker's state as bytes. Little endian:
+//
+//   u32 magic, u8 version, u8 mode, u8 look-back, u8 how idle time is counted, i64 modulus (0: none),
+//   i64 end offset, u32 producers; then each producer, by rising id:
+//   i64 id, i64 last active, i32 coordinator epoch, i16 epoch, u8 history lost, u8 batches,
+//   u32 place from the least to the most recently used; then its batches, oldest first:
+//   last sequence and length less one (i32 each, or i64 where numbers do not wrap), i64 last
+//   offset, i64 timestamp.
+//
+// Equal states give equal bytes, and every accepted input is what encoding its state gives.
+
+namespace idem::inline IDEM_ABI::detail {
+
+template <class Numbers, std::size_t look_back>
+class ProducerState {
+ public:
+  using Engine = ProducerEngine<Numbers, look_back>;
+  using Record = typename Engine::Record;
+
+  static constexpr std::size_t header_bytes = 4 + 4 + 8 + 8 + 4;
+  static constexpr std::size_t producer_bytes = 8 + 8 + 4 + 2 + 1 + 1 + 4;
+  static constexpr std::size_t batch_bytes = 2 * sizeof(typename Numbers::Number) + 16;
+
+  [[nodiscard]] static std::size_t encoded_size(const Engine& engine) noexcept {
+    const auto& table = engine.store().table();
+    std::size_t size = header_bytes;
+    for (std::uint32_t slot = 0; slot < table.slots(); ++slot) {
+      if (!is_state(table, slot)) continue;
+      size += producer_bytes + table.at(slot).count * batch_bytes;
+    }
+    return size;
+  }
+
+  [[nodiscard]] static bool encode(const Engine& engine, std::span<std::byte> to) noexcept {
+    const auto& table = engine.store().table();
+    if (to.size() != encoded_size(engine)) return false;
+    Place* const places = allocate_array<Place>(std::max(1u, table.size()));
+    if (places == nullptr) return false;
+    const std::uint32_t count = collect(table, places);
+    ByteWriter out(to);
+    out.u32(magic);
+    out.u8(version);
+    out.u8(mode);
+    out.u8(look_back);
+    out.u8(static_cast<std::uint8_t>(engine.store().limits().expire_by));
+    out.i64(modulus());
+    out.i64(engine.end_offset());
+    out.u32(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const Record& record = table.at(places[i].slot);
+      out.i64(record.producer_id);
+      out.i64(record.last_active);
+      out.i32(record.coordinator_epoch);
+      out.i16(record.epoch);
+      out.u8(record.history_lost ? 1 : 0);
+      out.u8(record.count);
+      out.u32(places[i].rank);
+      for (std::size_t age = record.count; age-- != 0;) {
+        const std::size_t at = record.place(age);
+        write_number(out, record.last[at]);
+        write_number(out, record.length[at]);
+        out.i64(record.last_offset[at]);
+        out.i64(record.timestamp_ms[at]);
+      }
+    }
+    release_array(places);
+    return out.ok() && out.written().size() == to.size();
+  }
+
+  // Into an engine that knows no producer; what it is after a failure is nobody's business.
+  [[nodiscard]] static std::optional<Error> decode(std::span<const std::byte> bytes,
+                                                   Engine& engine) noexcept {
+    ByteReader in(bytes);
+    const auto fault = [&](ErrorCode code, std::size_t position, std::string_view what) {
+      return std::optional<Error>(Error{code, position, what});
+    };
+    std::uint32_t word = 0;
+    std::uint8_t small = 0;
+    std::int64_t number = 0;
+    if (bytes.size() < header_bytes) return fault(ErrorCode::truncated, bytes.size(), "header");
+    if (!in.u32(word) || word != magic) return fault(ErrorCode::bad_magic, 0, "header");
+    if (!in.u8(small) || small != version) return fault(ErrorCode::bad_version, 4, "version");
+    if (!in.u8(small) || small != mode) return fault(ErrorCode::other_options, 5, "mode");
+    if (!in.u8(small) || small != look_back) {
+      return fault(ErrorCode::other_options, 6, "look-back");
+    }
+    if (!in.u8(small) || small != static_cast<std::uint8_t>(engine.store().limits().expire_by)) {
+      return fault(ErrorCode::other_options, 7, "expire_by");
+    }
+    if (!in.i64(number) || number != modulus()) {
+      return fault(ErrorCode::other_options, 8, "modulus");
+    }
+    std::int64_t end_offset = 0;
+    std::uint32_t count = 0;
+    if (!in.i64(end_offset) || end_offset < 0) {
+      return fault(ErrorCode::bad_value, 16, "end offset");
+    }
+    if (!in.u32(count)) return fault(ErrorCode::truncated, 24, "producers");
+    if (count > in.remaining() / producer_bytes) {
+      return fault(ErrorCode::truncated, 24, "producers");
+    }
+    if (count > engine.store().limits().max_producers) {
+      return fault(ErrorCode::limit_exceeded, 24, "producers");
+    }
+    auto* const order = allocate_array<std::uint32_t>(std::max(1u, count));
+    if (order == nullptr) return fault(ErrorCode::out_of_memory, 24, "producers");
+    std::fill_n(order, count, Engine::none);
+    const auto error = decode_producers(in, engine, order, count, end_offset);
+    if (!error) {
+      for (std::uint32_t i = 0; i < count; ++i) engine.store().unpin(order[i]);
+      engine.set_end_offset(end_offset);
+    }
+    release_array(order);
+    return error;
+  }
+
+ private:
+  static constexpr std::uint32_t magic = 0x71736469;  // "idsq"
+  static constexpr std::uint8_t version = 1;
+  static constexpr bool wraps = sizeof(typename Numbers::Number) == 4;
+  static constexpr std::uint8_t mode = wraps ? 0 : 1;
+
+  struct Place {
+    std::int64_t id;
+    std::uint32_t slot;
+    std::uint32_t rank;
+  };
+
+  [[nodiscard]] static constexpr std::int64_t modulus() noexcept {
+    if constexpr (wraps) {
+      return Numbers::modulus;
+    } else {
+      return 0;
+    }
+  }
+
+  // Producers that are only there for a claim are not.
+  template <class Table>
+  [[nodiscard]] static bool is_state(const Table& table, std::uint32_t slot) noexcept {
+    return table.holds(slot) && !table.at(slot).placeholder;
+  }
+
+  // All producers by id. Those with claims count as the most recently used, by id.
+  template <class Table>
+  [[nodiscard]] static std::uint32_t collect(const Table& table, Place* places) noexcept {
+    const auto by_id = [](const Place& a, const Place& b) { return a.id < b.id; };
+    std::uint32_t count = 0;
+    for (std::uint32_t slot = table.oldest(); slot != Engine::none; slot = table.newer(slot)) {
+      places[count] = {table.at(slot).producer_id, slot, count};
+      ++count;
+    }
+    const std::uint32_t listed = count;
+    for (std::uint32_t slot = 0; slot < table.slots(); ++slot) {
+      if (!is_state(table, slot) || table.is_listed(slot)) continue;
+      places[count++] = {table.at(slot).producer_id, slot, 0};
+    }
+    std::sort(places + listed, places + count, by_id);
+    for (std::uint32_t i = listed; i < count; ++i) places[i].rank = i;
+    std::sort(places, places + count, by_id);
+    return count;
+  }
+
+  static void write_number(ByteWriter& out, std::int32_t value) noexcept { out.i32(value); }
+  static void write_number(ByteWriter& out, std::int64_t value) noexcept { out.i64(value); }
+  [[nodiscard]] static bool read_number(ByteReader& in, std::int64_t& value) noexcept {
+    if constexpr (wraps) {
+      std::int32_t narrow = 0;
+      if (!in.i32(narrow)) return false;
+      value = narrow;
+      return true;
+    } else {
+      return in.i64(value);
+    }
+  }
+
+  [[nodiscard]] static std::optional<Error> decode_producers(ByteReader& in, Engine& engine,
+                                                             std::uint32_t* order,
+                                                             std::uint32_t count,
+                                                             std::int64_t end_offset) noexcept {
+    auto& table = engine.store().table();
+    std::int64_t previous = -1;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::size_t start = in.position();
+      const auto fault = [&](ErrorCode code, std::string_view what) {
+        return std::optional<Error>(Error{code, start, what});
+      };
+      std::int64_t id = 0;
+      std::int64_t last_active = 0;
+      std::int32_t coordinator = 0;
+      std::int16_t epoch = 0;
+      std::uint8_t lost = 0;
+      std::uint8_t batches = 0;
+      std::uint32_t rank = 0;
+      if (!in.i64(id) || !in.i64(last_active) || !in.i32(coordinator) || !in.i16(epoch) ||
+          !in.u8(lost) || !in.u8(batches) || !in.u32(rank)) {
+        return fault(ErrorCode::truncated, "producer");
+      }
+      if (id <= previous) return fault(ErrorCode::bad_value, "producer id");
+      previous = id;
+      if (epoch < -1) return fault(ErrorCode::bad_value, "epoch");
+      if (coordinator < -1) return fault(ErrorCode::bad_value, "coordinator epoch");
+      if (batches > look_back || lost > 1) return fault(ErrorCode::bad_value, "batches");
+      if (epoch == -1 && (batches != 0 || coordinator != -1)) {
+        return fault(ErrorCode::bad_value, "producer without an epoch");
+      }
+      if (rank >= count || order[rank] != Engine::none) {
+        return fault(ErrorCode::bad_value, "order of use");
+      }
+      bool limited = false;
+      const std::uint32_t slot = table.insert(id, limited);
+      if (slot == Engine::none) {
+        return fault(limited ? ErrorCode::limit_exceeded : ErrorCode::out_of_memory, "producers");
+      }
+      order[rank] = slot;
+      Record& record = table.at(slot);
+      record.make_unknown();
+      record.last_active = last_active;
+      record.coordinator_epoch = coordinator;
+      record.epoch = epoch;
+      for (std::uint8_t k = 0; k < batches; ++k) {
+        const std::size_t batch_start = in.position();
+        std::int64_t last = 0;
+        std::int64_t length = 0;
+        std::int64_t last_offset = 0;
+        std::int64_t timestamp = 0;
+        if (!read_number(in, last) || !read_number(in, length) || !in.i64(last_offset) ||
+            !in.i64(timestamp)) {
+          return Error{ErrorCode::truncated, batch_start, "batch"};
+        }
+        if (!is_batch(last, length, last_offset, end_offset)) {
+          return Error{ErrorCode::bad_value, batch_start, "batch"};
+        }
+        record.push(last < 0 ? -1 : Numbers::decrement(last, length), last,
+                    {last_offset - length, last_offset}, timestamp);
+      }
+      // With room left in the look-back nothing was dropped, and the oldest batch decides.
+      if (lost != 0 && !record.history_lost) return fault(ErrorCode::bad_value, "history lost");
+      if (lost == 0 && record.history_lost && batches < look_back) {
+        return fault(ErrorCode::bad_value, "history lost");
+      }
+      record.history_lost = lost != 0;
+    }
+    if (in.remaining() != 0) {
+      return Error{ErrorCode::trailing_bytes, in.position(), "producers"};
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] static bool is_batch(std::int64_t last, std::int64_t length,
+                                     std::int64_t last_offset, std::int64_t end_offset) noexcept {
+    if (last < -1 || last > Numbers::highest || length < 0) return false;
+    if (last_offset < length || last_offset >= end_offset) return false;
+    if (last < 0) return true;
+    if constexpr (wraps) {
+      return length < Numbers::longest_range;
+    } else {
+      return length <= last;
+    }
+  }
+};
+
+}  // namespace idem::inline IDEM_ABI::detail
