@@ -66,4 +66,95 @@ class BitmapOracle {
   std::size_t size_ = 0;
 };
 
+// What claims answer, apart from `full` for lack of memory, which is judged by the test.
+template <class Key>
+class ClaimOracle {
+ public:
+  struct Options {
+    idem::Duration lease;
+    std::size_t max_in_flight;
+    std::uint64_t first_token;
+  };
+  struct Grant {
+    idem::Verdict verdict;
+    std::uint64_t token = 0;
+    std::uint32_t attempt = 0;
+  };
+
+  explicit ClaimOracle(const Options& options)
+      : options_(options), next_token_(options.first_token) {}
+
+  Grant claim(const Key& key, idem::Instant now) {
+    const auto open = open_.find(key);
+    if (open != open_.end()) {
+      if (!is_over(open->second.lease_end, now)) return {idem::Verdict::in_progress};
+      open->second.token = next_token_++;
+      ++open->second.attempt;
+      open->second.lease_end = now + options_.lease;
+      return {idem::Verdict::fresh, open->second.token, open->second.attempt};
+    }
+    if (done_.count(key) != 0) return {idem::Verdict::duplicate};
+    if (open_.size() == options_.max_in_flight) return {idem::Verdict::full};
+    const Claimed claimed{next_token_++, 1, now + options_.lease};
+    open_[key] = claimed;
+    return {idem::Verdict::fresh, claimed.token, claimed.attempt};
+  }
+  // A claim that was not granted after all, because memory was out.
+  void undo_claim(const Key& key) {
+    open_.erase(key);
+    --next_token_;
+  }
+
+  [[nodiscard]] bool holds(const Key& key, std::uint64_t token) const {
+    const auto open = open_.find(key);
+    return open != open_.end() && open->second.token == token;
+  }
+  idem::Verdict commit(const Key& key, std::uint64_t token) {
+    if (!holds(key, token)) return idem::Verdict::fenced;
+    open_.erase(key);
+    done_.insert(key);
+    return idem::Verdict::fresh;
+  }
+  void abort(const Key& key, std::uint64_t token) {
+    if (holds(key, token)) open_.erase(key);
+  }
+  idem::Verdict renew(const Key& key, std::uint64_t token, idem::Instant now) {
+    if (!holds(key, token)) return idem::Verdict::fenced;
+    open_[key].lease_end = now + options_.lease;
+    return idem::Verdict::fresh;
+  }
+
+  [[nodiscard]] idem::Verdict check(const Key& key) const {
+    if (open_.count(key) != 0) return idem::Verdict::in_progress;
+    return done_.count(key) == 0 ? idem::Verdict::fresh : idem::Verdict::duplicate;
+  }
+  idem::Verdict insert(const Key& key) {
+    const idem::Verdict verdict = check(key);
+    if (verdict == idem::Verdict::fresh) done_.insert(key);
+    return verdict;
+  }
+  bool forget(const Key& key) { return done_.erase(key) == 1; }
+
+  [[nodiscard]] std::size_t in_flight() const { return open_.size(); }
+  [[nodiscard]] std::size_t remembered() const { return done_.size(); }
+
+ private:
+  struct Claimed {
+    std::uint64_t token = 0;
+    std::uint32_t attempt = 0;
+    idem::Instant lease_end;
+  };
+
+  // A lease without end, or one that would end after the end of time, never does.
+  [[nodiscard]] bool is_over(idem::Instant lease_end, idem::Instant now) const {
+    return options_.lease != idem::Duration::max() && lease_end != idem::Instant::max() &&
+           now >= lease_end;
+  }
+
+  Options options_;
+  std::uint64_t next_token_;
+  std::map<Key, Claimed> open_;
+  std::set<Key> done_;
+};
+
 }  // namespace idem_test
