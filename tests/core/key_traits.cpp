@@ -253,6 +253,8 @@ TEST_CASE("key traits: a struct by the members it names") {
 
 TEST_CASE("key: which types are keys") {
   static_assert(idem::Key<Uuid> && idem::Key<std::uint64_t> && idem::Key<Digest> &&
-                idem::Key<std::string> && idem::Key<std::string_view> && idem::Key<Payment>);
-  static_assert(!idem::Key<double> && !idem::Key<std::vector<int>> && !idem::Key<Region>);
+                idem::Key<std::string> && idem::Key<std::string_view> && idem::Key<Payment> &&
+                idem::Key<Region> && idem::Key<std::int32_t> && idem::Key<unsigned long long>);
+  static_assert(!idem::Key<double> && !idem::Key<std::vector<int>>);
+  CHECK(KeyTraits<std::int32_t>::store(-1, xxh3) == ~std::uint64_t{0});
 }

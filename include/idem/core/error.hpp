@@ -79,7 +79,8 @@ struct Error {
 //
 // Errors  value() without a value throws std::invalid_argument with the error's sentence (aborts
 //         with it where exceptions are off); operator* and -> without a value are undefined, as for
-//         std::optional; error() with a value is a default Error.
+//         std::optional; error() with a value is a default Error. A temporary gives its value away
+//         by value, so that no reference to it is left dangling.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -91,7 +92,7 @@ class [[nodiscard]] Result {
 
   [[nodiscard]] constexpr T& operator*() & noexcept { return *value_; }
   [[nodiscard]] constexpr const T& operator*() const& noexcept { return *value_; }
-  [[nodiscard]] constexpr T&& operator*() && noexcept { return *std::move(value_); }
+  [[nodiscard]] constexpr T operator*() && { return *std::move(value_); }
   [[nodiscard]] constexpr T* operator->() noexcept { return &*value_; }
   [[nodiscard]] constexpr const T* operator->() const noexcept { return &*value_; }
 
@@ -103,7 +104,7 @@ class [[nodiscard]] Result {
     require_value();
     return *value_;
   }
-  [[nodiscard]] constexpr T&& value() && {
+  [[nodiscard]] constexpr T value() && {
     require_value();
     return *std::move(value_);
   }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #if defined(XXH_NO_XXH3) || defined(XXH_NO_STREAM)
@@ -31,8 +32,8 @@
 
 namespace idem::inline IDEM_ABI {
 
-// 128 bits that decide every hash of an object. Keep it as secret as the traffic is hostile; never
-// print it.
+// 128 bits that decide every hash of an object; XXH3 uses the first 64 of them, SipHash all. Keep it
+// as secret as the traffic is hostile; never print it.
 //
 // A component that is given none draws one from the operating system when it is made, and keeps it.
 struct Seed {
@@ -49,6 +50,15 @@ struct Seed {
 
   friend constexpr bool operator==(const Seed&, const Seed&) = default;
 };
+
+namespace detail {
+
+[[nodiscard]] inline Seed given_or_random(const std::optional<Seed>& seed) {
+  const bool is_given = seed.has_value();
+  return is_given ? *seed : Seed::random();
+}
+
+}  // namespace detail
 
 // A 128-bit digest of a key or a content. Under the default hash two different inputs that nobody
 // crafted share one with probability 2^-128 a pair: n keys collide with probability n^2 /

@@ -59,15 +59,22 @@ template <auto Member>
   }
 }
 
-// An argument that would silently become another key: 42.9 the id 42, `true` the id 1, 'a' the id 97.
-template <class T, class K>
-concept LossyKey = std::same_as<K, std::uint64_t> &&
-    (std::floating_point<T> || std::same_as<T, bool> || std::same_as<T, char>);
-
-// A key that braces around two literals, {"tenant", "key"}, would make of everything between two
-// unrelated pointers.
 template <class K>
 concept TextKey = std::same_as<K, std::string> || std::same_as<K, std::string_view>;
+
+template <class T>
+concept CharBuffer = std::is_array_v<T> && std::same_as < std::remove_extent_t<T>,
+char > ;
+
+// An argument (as a forwarding reference takes it) that would silently become another key: 42.9 the
+// id 42, `true` the id 1; a buffer the text up to its first zero byte, 0 a null pointer.
+template <class T, class K>
+concept LossyKey = (std::same_as<K, std::uint64_t> &&
+                    (std::floating_point<std::remove_cvref_t<T>> ||
+                     std::same_as<std::remove_cvref_t<T>, bool> ||
+                     std::same_as<std::remove_cvref_t<T>, char>)) ||
+                   (TextKey<K> && (CharBuffer<std::remove_reference_t<T>> ||
+                                   std::integral<std::remove_cvref_t<T>>));
 
 // Keys that are stored as they are.
 template <class Id>
@@ -85,6 +92,16 @@ template <>
 struct KeyTraits<Uuid> : detail::IdentityKey<Uuid> {};
 template <>
 struct KeyTraits<std::uint64_t> : detail::IdentityKey<std::uint64_t> {};
+// Other integers and enumerations: the 64-bit number, negative ones as two's complement.
+template <class N>
+requires(std::is_integral_v<N> || std::is_enum_v<N>) struct KeyTraits<N> : detail::RouteBySlot {
+  static_assert(sizeof(N) <= sizeof(std::uint64_t));
+  using Stored = std::uint64_t;
+  static constexpr bool exact = true;
+  [[nodiscard]] static std::uint64_t store(N key, const HashPolicy auto&) noexcept {
+    return static_cast<std::uint64_t>(key);
+  }
+};
 // A digest the caller made, with SHA-256 or BLAKE3 say: as exact as that function is.
 template <>
 struct KeyTraits<Digest> : detail::IdentityKey<Digest> {};
@@ -110,6 +127,7 @@ struct KeyTraits<S> : detail::RouteBySlot {
 // Encoding  integers and enumerations in their own width, little-endian two's complement; bool one
 //           byte; Uuid 16 bytes in network order; Digest hi and lo; strings and bytes a 64-bit
 //           length, then the bytes; optional one byte, 0 or 1, then the value.
+//           Types whose width differs between machines (long, std::size_t) give digests that do.
 template <class... Field>
 [[nodiscard]] Digest digest_fields(const HashPolicy auto& hash, const Field&... field) noexcept {
   detail::FieldEncoder encoder(hash);

@@ -63,7 +63,7 @@ enum class Action : std::uint8_t {
   return Action::inspect;
 }
 
-// The enumerator's spelling; "invalid" for a value outside the enumeration.
+// The enumerator's spelling, zero-terminated; "invalid" for a value outside the enumeration.
 [[nodiscard]] constexpr std::string_view name(Verdict verdict) noexcept {
   switch (verdict) {
     case Verdict::unknown:

@@ -69,7 +69,8 @@ class [[nodiscard]] Claim {
   // a sink that refuses older ones. Means something only when verdict() is `fresh`.
   [[nodiscard]] std::uint64_t token() const noexcept { return token_; }
 
-  // 1 for the first claim on the key, one more after each takeover. Means something only when
+  // 1 for the first claim on the key, one more after each takeover; an abort starts it anew. Means
+  // something only when
   // verdict() is `fresh`.
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
 

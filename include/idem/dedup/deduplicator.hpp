@@ -41,8 +41,8 @@ struct DeduplicatorOptions {
 //             `errors`, from the memory and the key together; where a fresh message could be
 //             dropped the policy must say AcceptFalseDuplicates. Answers `full`, having changed
 //             nothing, when there is no room.
-// Memory      its memory's; with Claims also max_in_flight entries of about 64 bytes, taken in the
-//             constructor.
+// Memory      its memory's, which is what a budget bounds; with Claims on top of it max_in_flight
+//             entries of about 64 bytes, taken in the constructor.
 // Complexity  its memory's. Without Claims it adds nothing to a call.
 // Threads     one at a time; put a lock around it otherwise, and around its claims, whose
 //             destructors touch it too.
@@ -191,6 +191,18 @@ class Deduplicator {
     return book_.in_flight();
   }
 
+  // Keys remembered; claims that are open are not.
+  [[nodiscard]] std::size_t size() const noexcept requires requires(const Memory& m) { m.size(); }
+  { return memory_.size(); }
+
+  // Makes room for `count` keys in all, ahead of a rebuild say. Errors: as the memory's.
+  void reserve(std::size_t count) requires requires(Memory& m) { m.reserve(count); }
+  { memory_.reserve(count); }
+
+  // Forgets every key and keeps the memory; open claims stay open.
+  void clear() noexcept requires requires(Memory& m) { m.clear(); }
+  { memory_.clear(); }
+
   // Every byte the object holds, itself included.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     return sizeof(*this) - sizeof(Memory) + memory_.memory_bytes() + book_.heap_bytes();
@@ -201,13 +213,13 @@ class Deduplicator {
 
   // Arguments that would silently become another key.
   template <detail::LossyKey<K> T>
-  Verdict insert(T, auto&&...) = delete;
+  Verdict insert(T&&, auto&&...) = delete;
   template <detail::LossyKey<K> T>
-  Verdict check(T, auto&&...) const = delete;
+  Verdict check(T&&, auto&&...) const = delete;
   template <detail::LossyKey<K> T>
-  bool forget(T) = delete;
+  bool forget(T&&) = delete;
   template <detail::LossyKey<K> T>
-  Claim claim(T, At) = delete;
+  Claim claim(T&&, At) = delete;
   Verdict insert(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
   = delete;
   Verdict check(std::initializer_list<const char*>, auto&&...) const requires detail::TextKey<K>

@@ -41,7 +41,7 @@ class BasicContentHashSet {
   static constexpr Errors errors{};
   static constexpr bool needs_time = false;
 
-  BasicContentHashSet() : BasicContentHashSet(Options()) {}
+  BasicContentHashSet() = default;
   explicit BasicContentHashSet(const Options& options) : digests_(options) {}
 
   // The digest of one content, under this set's seed.
@@ -72,7 +72,8 @@ class BasicContentHashSet {
   Verdict insert(const Digest& digest) noexcept { return digests_.insert(digest); }
   Verdict insert(const Digest& digest, At at) noexcept { return digests_.insert(digest, at); }
 
-  // As that many single inserts in order, with their cache misses overlapped.
+  // As that many single inserts in order, with their cache misses overlapped. The spans have one
+  // size; anything else aborts the program.
   void insert(std::span<const Digest> digests, std::span<Verdict> verdicts) noexcept {
     digests_.insert(digests, verdicts);
   }
@@ -119,16 +120,19 @@ class BasicContentHashSet {
   }
 
   // {"a", "b"} would be the bytes between two pointers; fields go through digest_fields.
+  Digest digest(std::initializer_list<const char*>) const = delete;
   Verdict insert(std::initializer_list<const char*>) = delete;
   Verdict check(std::initializer_list<const char*>) const = delete;
   bool forget(std::initializer_list<const char*>) = delete;
-  // A buffer is no string: it would end at its first zero byte. Pass a span or a string_view.
-  template <std::size_t n>
-  Verdict insert(char (&)[n]) = delete;
-  template <std::size_t n>
-  Verdict check(char (&)[n]) const = delete;
-  template <std::size_t n>
-  bool forget(char (&)[n]) = delete;
+  // A buffer would end at its first zero byte; pass a span or a string_view.
+  template <detail::LossyKey<std::string_view> T>
+  Digest digest(T&&) const = delete;
+  template <detail::LossyKey<std::string_view> T>
+  Verdict insert(T&&) = delete;
+  template <detail::LossyKey<std::string_view> T>
+  Verdict check(T&&) const = delete;
+  template <detail::LossyKey<std::string_view> T>
+  bool forget(T&&) = delete;
 
  private:
   IdSet<Digest, Hash> digests_;

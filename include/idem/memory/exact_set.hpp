@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -36,6 +37,7 @@ namespace idem::inline IDEM_ABI {
 //             themselves; half as much again while it grows by copying. memory_bytes() counts what
 //             is asked of the allocator, not what the allocator adds.
 // Complexity  O(key length) expected. An insert that grows moves every key.
+// Lifetime    a value: copied, moved. What was moved from is empty, with the same options and seed.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
 //             does too; copying throws std::bad_alloc. Everything else is noexcept. Built without
@@ -45,6 +47,8 @@ template <class K, HashPolicy HashT = Xxh3Hash>
 class ExactSet {
   static_assert(!std::is_same_v<K, std::string_view>,
                 "idem::ExactSet keeps its keys: take ExactSet<std::string>, a view would dangle");
+  static_assert(std::copyable<K> && std::equality_comparable<K>,
+                "idem::ExactSet copies its keys and compares them with ==");
   static_assert(
       Key<K>,
       "idem::ExactSet: no idem::KeyTraits for this key; derive one from idem::DigestOf<...>");
@@ -59,9 +63,9 @@ class ExactSet {
   static constexpr Errors errors{};
   static constexpr bool needs_time = false;
 
-  ExactSet() : ExactSet(Options()) {}
+  ExactSet() : ExactSet(Options{.seed = Seed::random()}) {}
   explicit ExactSet(const Options& options)
-      : table_(Hash(options.seed ? *options.seed : Seed::random()), table_budget(options.budget)) {
+      : table_(Hash(detail::given_or_random(options.seed)), table_budget(options.budget)) {
     if (!table_.reserve(options.expected_keys)) {
       detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
     }
@@ -71,7 +75,8 @@ class ExactSet {
   Verdict insert(const K& key) noexcept { return table_.insert(key); }
   Verdict insert(const K& key, At) noexcept { return insert(key); }
 
-  // As that many single inserts in order, with their cache misses overlapped.
+  // As that many single inserts in order, with their cache misses overlapped. The spans have one
+  // size; anything else aborts the program.
   void insert(std::span<const K> keys, std::span<Verdict> verdicts) noexcept {
     table_.insert(keys, verdicts);
   }

@@ -31,6 +31,7 @@ namespace idem::inline IDEM_ABI {
 //             array must fit the budget together, so a third of it stays unused after the last
 //             growth; expected_keys can spend all of it.
 // Complexity  O(1) expected. An insert that grows moves every id.
+// Lifetime    a value: copied, moved. What was moved from is empty, with the same options and seed.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
 //             does too; copying throws std::bad_alloc. Everything else is noexcept.
@@ -52,9 +53,9 @@ class IdSet {
   static constexpr Errors errors{};
   static constexpr bool needs_time = false;
 
-  IdSet() : IdSet(Options()) {}
+  IdSet() : IdSet(Options{.seed = Seed::random()}) {}
   explicit IdSet(const Options& options)
-      : table_(Hash(options.seed ? *options.seed : Seed::random()), table_budget(options.budget)) {
+      : table_(Hash(detail::given_or_random(options.seed)), table_budget(options.budget)) {
     if (!table_.reserve(options.expected_keys)) {
       detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
     }
@@ -64,7 +65,8 @@ class IdSet {
   Verdict insert(const Id& id) noexcept { return table_.insert(id); }
   Verdict insert(const Id& id, At) noexcept { return insert(id); }
 
-  // As that many single inserts in order, with their cache misses overlapped.
+  // As that many single inserts in order, with their cache misses overlapped. The spans have one
+  // size; anything else aborts the program.
   void insert(std::span<const Id> ids, std::span<Verdict> verdicts) noexcept {
     table_.insert(ids, verdicts);
   }
@@ -104,12 +106,13 @@ class IdSet {
     return detail::slot_of(hash(), id);
   }
 
+  // Arguments that would silently become another id.
   template <detail::LossyKey<Id> T>
-  Verdict insert(T) = delete;
+  Verdict insert(T&&, auto&&...) = delete;
   template <detail::LossyKey<Id> T>
-  Verdict check(T) const = delete;
+  Verdict check(T&&, auto&&...) const = delete;
   template <detail::LossyKey<Id> T>
-  bool forget(T) = delete;
+  bool forget(T&&) = delete;
 
  private:
   using Table = detail::IdTable<Id, Hash>;

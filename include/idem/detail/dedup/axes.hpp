@@ -102,6 +102,7 @@ struct PolicyReading<Fallback, Policy<Axis...>> {
   static constexpr bool accepts_false_duplicates = times_named<AcceptFalseDuplicates, Axis...> != 0;
 
   using NamedMemory = typename MemoryNamed<Fallback, Axis...>::type;
+  static_assert(std::is_class_v<NamedMemory>, "idem::Remember<M>: M is no memory");
   using Memory = typename std::conditional_t<hostile_keys, Rehashed<NamedMemory, SipHash>,
                                              std::type_identity<NamedMemory>>::type;
   static_assert(!hostile_keys || std::is_same_v<typename Memory::Hash, SipHash>,
