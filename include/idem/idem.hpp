@@ -15,6 +15,7 @@
 #include <idem/dedup/claim.hpp>
 #include <idem/dedup/deduplicator.hpp>
 #include <idem/dedup/policy.hpp>
+#include <idem/dedup/sequence_memory.hpp>
 #include <idem/fwd.hpp>
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/content_hash_set.hpp>

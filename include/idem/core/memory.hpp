@@ -20,20 +20,18 @@ namespace idem::inline IDEM_ABI {
 
 // Remembers keys.
 //
-//   Stored, Options, Hash        what it keeps (see KeyTraits), its options, and the hash policy it
-//                                is seeded with
+//   Stored, Options              what it keeps (see KeyTraits), and its options
 //   errors                       which way it can be wrong
 //   needs_time                   false: the overloads without At exist too, and At is ignored
 //   check(key, at)               the verdict insert would give, except `full`; changes nothing
 //   insert(key, at)              judges and records
 //   insert(keys, at, verdicts)   the same for a batch, in order, duplicates inside it included; the
 //                                spans have one size, anything else aborts
-//   hash()                       the seeded hash that KeyTraits::store is given
 //   memory_bytes()               every byte the object holds, itself included
 //
 // All are noexcept; a memory that cannot get room answers `full` and is unchanged.
 template <class M>
-concept Memory = std::constructible_from<M, typename M::Options> && HashPolicy<typename M::Hash> &&
+concept Memory = std::constructible_from<M, typename M::Options> &&
     requires(M& memory, const M& constant, const typename M::Stored& key, At at,
              std::span<const typename M::Stored> keys, std::span<Verdict> verdicts) {
   { M::errors } -> std::convertible_to<Errors>;
@@ -41,8 +39,16 @@ concept Memory = std::constructible_from<M, typename M::Options> && HashPolicy<t
   { constant.check(key, at) } noexcept -> std::same_as<Verdict>;
   { memory.insert(key, at) } noexcept -> std::same_as<Verdict>;
   { memory.insert(keys, at, verdicts) } noexcept -> std::same_as<void>;
-  { constant.hash() } noexcept -> std::convertible_to<typename M::Hash>;
   { constant.memory_bytes() } noexcept -> std::same_as<std::size_t>;
+};
+
+// A memory with a seeded hash, which KeyTraits::store is given: every one whose Stored is not the key
+// itself.
+//
+//   Hash, hash()   the hash policy, and its object
+template <class M>
+concept Hashing = Memory<M> && HashPolicy<typename M::Hash> && requires(const M& constant) {
+  { constant.hash() } noexcept -> std::convertible_to<typename M::Hash>;
 };
 
 // A memory that can take one key back; a Bloom filter cannot.

@@ -75,6 +75,9 @@ class Deduplicator {
       "must be noexcept, and store must return Stored itself");
   static_assert(idem::Memory<Memory>,
                 "idem::Deduplicator: what the policy remembers with does not model idem::Memory");
+  static_assert(stores_key_itself || Hashing<Memory>,
+                "idem::Deduplicator: a memory that stores digests of keys must have the hash that "
+                "makes them (idem::Hashing)");
   static_assert(stores_key_itself || std::is_same_v<Stored, typename KeyTraits<K>::Stored>,
                 "idem::Deduplicator: this memory stores other things than KeyTraits<Key> makes "
                 "of the key; UuidSet takes Uuid, Id64Set std::uint64_t, ContentHashSet every key "

@@ -105,9 +105,10 @@ struct PolicyReading<Fallback, Policy<Axis...>> {
   static_assert(std::is_class_v<NamedMemory>, "idem::Remember<M>: M is no memory");
   using Memory = typename std::conditional_t<hostile_keys, Rehashed<NamedMemory, SipHash>,
                                              std::type_identity<NamedMemory>>::type;
-  static_assert(!hostile_keys || std::is_same_v<typename Memory::Hash, SipHash>,
-                "idem: HostileKeys needs a memory whose hash can be replaced; this one has no "
-                "WithHash<SipHash>");
+  static_assert(
+      !hostile_keys || requires { requires std::is_same_v<typename Memory::Hash, SipHash>; },
+      "idem: HostileKeys needs a memory whose hash can be replaced; this one has no "
+      "WithHash<SipHash>");
 };
 
 }  // namespace detail
