@@ -1,5 +1,6 @@
 #include "ledger.hpp"
 
+#include <algorithm>
 #include <array>
 #include <sstream>
 #include <stdexcept>
@@ -26,8 +27,14 @@ Ledger::Ledger(const std::filesystem::path& path) : file_(path) {
   std::istringstream lines(file_.recovered());
   std::string line;
   while (std::getline(lines, line)) {
-    const auto id = idem::Uuid::parse(std::string_view(line).substr(0, line.find(' ')));
-    if (!id) {
+    const std::size_t space = line.find(' ');
+    const auto id = idem::Uuid::parse(std::string_view(line).substr(0, space));
+    // What would be written for the same charge, or something that nobody here wrote.
+    Charge charge;
+    std::istringstream(line.substr(std::min(space, line.size()))) >> charge.cents >>
+        charge.customer;
+    if (id) charge.id = *id;
+    if (!id || to_line(charge) != line + '\n') {
       throw std::runtime_error(path.string() + " line " + std::to_string(recovered_.size() + 1) +
                                " is no charge: somebody has to look at it");
     }

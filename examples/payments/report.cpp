@@ -147,9 +147,9 @@ void print(std::ostream& out, const Run& run) {
   const std::int64_t orders = std::ssize(run.outbox.orders);
 
   out << '\n'
-      << grouped(orders) << " orders, " << options.partitions << " partitions, seed "
-      << options.seed << ", " << fraction(run.seconds) << " s"
-      << (options.dedup ? "" : ", WITHOUT idem") << "\n\n";
+      << grouped(orders) << " orders, " << options.partitions
+      << (options.partitions == 1 ? " partition" : " partitions") << ", seed " << options.seed
+      << ", " << fraction(run.seconds) << " s" << (options.dedup ? "" : ", WITHOUT idem") << "\n\n";
   row(out, "published", grouped(orders), "distinct orders");
   row(out, "delivered", grouped(counts.all()), "messages");
   row(out, "  first copies", grouped(counts.first_copies));

@@ -155,9 +155,11 @@ class Progress {
     }
   }
 
-  ~Progress() {
+  void clear() {
     if (terminal_) std::cerr << "\r\x1b[K" << std::flush;
   }
+
+  ~Progress() { clear(); }
 
  private:
   bool terminal_ = ::isatty(STDERR_FILENO) == 1;
@@ -186,6 +188,7 @@ class Demonstration {
       std::this_thread::sleep_for(pause_between_looks);
     }
     take(consumer_->finish(patience_at_the_end));
+    progress_.clear();
   }
 
   const Deliveries& deliveries() const { return deliveries_; }
