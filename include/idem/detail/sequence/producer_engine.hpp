@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -65,48 +66,28 @@ class ProducerEngine {
       for (std::size_t i = 0; i < count; ++i) table.prefetch_record(hashes[i]);
       for (std::size_t i = 0; i < count; ++i) {
         const ProducerBatch& batch = batches[begin + i];
-        const auto fault = Rules::fault(batch);
-        if (fault != SequenceReason::none) {
-          answers[begin + i] = poisoned(fault);
-        } else if (batch.producer_id < 0) {
-          answers[begin + i] = unchecked(-1);
-        } else {
-          answers[begin + i] = judge_at(batch, table.find(batch.producer_id, hashes[i]));
-        }
+        const SequenceReason fault = Rules::fault(batch);
+        // Built where it stays: see append().
+        ::new (static_cast<void*>(&answers[begin + i])) Judgement(
+            fault != SequenceReason::none ? poisoned(fault)
+            : batch.producer_id < 0       ? unchecked(-1)
+                                    : judge_at(batch, table.find(batch.producer_id, hashes[i])));
       }
     }
   }
 
+  // One object is built and returned, whatever happens: a copy of it just after it was written in
+  // pieces would wait for the stores.
   [[nodiscard]] Judgement append(const ProducerBatch& batch, OffsetRange offsets,
                                  Instant now) noexcept {
-    if (const auto fault = Rules::fault(batch); fault != SequenceReason::none) {
-      return poisoned(fault);
-    }
-    std::uint32_t slot = batch.producer_id < 0 ? none : store_.table().find(batch.producer_id);
-    Judgement answer = batch.producer_id < 0 ? unchecked(-1) : judge_at(batch, slot);
-    if (answer.verdict != Verdict::fresh) return answer;
-    if (!Rules::offsets_fit(batch, offsets)) return poisoned(SequenceReason::bad_offsets);
-    if (batch.producer_id >= 0) {
-      if (slot == none) {
-        slot = store_.acquire(batch.producer_id, answer.reason);
-        if (slot == none) return full(answer.reason);
-        store_.table().at(slot).make_unknown();
-        store_.unpin(slot);
-      }
-      Record& record = store_.table().at(slot);
-      if (record.claims != 0 && batch.origin == AppendOrigin::client &&
-          claims_.at(last_claim(record)).epoch == batch.epoch) {
-        return in_flight(record, answer.expected);
-      }
-      if (answer.reason == SequenceReason::unknown_history) ++store_.counters().unknown_history;
-      if (record.claims != 0) {
-        revoke_below(slot, batch.origin == AppendOrigin::replication ? all_epochs : batch.epoch);
-      }
-      write(slot, batch.epoch, batch.first_sequence, batch.last_sequence, offsets,
-            batch.timestamp_ms, now);
-    }
-    end_offset_ = std::max(end_offset_, offsets.last + 1);
-    store_.upkeep(now);
+    const SequenceReason fault = Rules::fault(batch);
+    const std::uint32_t slot = fault != SequenceReason::none || batch.producer_id < 0
+                                   ? none
+                                   : store_.table().find(batch.producer_id);
+    Judgement answer = fault != SequenceReason::none ? poisoned(fault)
+                       : batch.producer_id < 0       ? unchecked(-1)
+                                                     : judge_at(batch, slot);
+    if (answer.verdict == Verdict::fresh) record(batch, slot, offsets, now, answer);
     return answer;
   }
 
@@ -254,6 +235,41 @@ class ProducerEngine {
 
  private:
   static constexpr std::int32_t all_epochs = highest_epoch + 1;
+
+  // What was judged fresh; `answer` becomes what stands against it.
+  void record(const ProducerBatch& batch, std::uint32_t slot, OffsetRange offsets, Instant now,
+              Judgement& answer) noexcept {
+    if (!Rules::offsets_fit(batch, offsets)) {
+      answer = poisoned(SequenceReason::bad_offsets);
+      return;
+    }
+    if (batch.producer_id >= 0) {
+      if (slot == none) {
+        SequenceReason why = SequenceReason::none;
+        slot = store_.acquire(batch.producer_id, why);
+        if (slot == none) {
+          answer = full(why);
+          return;
+        }
+        store_.table().at(slot).make_unknown();
+        store_.unpin(slot);
+      }
+      const Record& producer = store_.table().at(slot);
+      if (producer.claims != 0) {
+        if (batch.origin == AppendOrigin::client &&
+            claims_.at(last_claim(producer)).epoch == batch.epoch) {
+          answer = in_flight(producer, answer.expected);
+          return;
+        }
+        revoke_below(slot, batch.origin == AppendOrigin::replication ? all_epochs : batch.epoch);
+      }
+      if (answer.reason == SequenceReason::unknown_history) ++store_.counters().unknown_history;
+      write(slot, batch.epoch, batch.first_sequence, batch.last_sequence, offsets,
+            batch.timestamp_ms, now);
+    }
+    end_offset_ = std::max(end_offset_, offsets.last + 1);
+    store_.upkeep(now);
+  }
 
   [[nodiscard]] static Judgement poisoned(SequenceReason why) noexcept {
     return {.verdict = Verdict::poisoned, .reason = why};

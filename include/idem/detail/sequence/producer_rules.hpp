@@ -145,10 +145,12 @@ struct ProducerRules {
   // The place of the oldest batch in the ring with exactly this range, or look_back.
   [[nodiscard]] static std::size_t find(const Record& record, std::int64_t last_sequence,
                                         std::int64_t length) noexcept {
+    const auto wanted = static_cast<typename Numbers::Number>(last_sequence);
+    const auto wanted_length = static_cast<typename Numbers::Length>(length);
     std::uint32_t agree = 0;
     for (std::size_t i = 0; i < look_back; ++i) {
-      agree |= static_cast<std::uint32_t>((record.last[i] == last_sequence) &
-                                          (record.length[i] == length))
+      agree |= static_cast<std::uint32_t>((record.last[i] == wanted) &
+                                          (record.length[i] == wanted_length))
                << i;
     }
     if (agree == 0) return look_back;
