@@ -34,6 +34,7 @@ struct KeyTraits;
 // memory/
 struct SetOptions;
 struct BloomFilterOptions;
+struct CuckooFilterOptions;
 struct InverseFilterOptions;
 
 // dedup/
