@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include <idem/core/error.hpp>
 #include <idem/core/time.hpp>
@@ -74,7 +75,7 @@ class OffsetLedger {
     options.next = committed < 0 ? 0 : committed;
     OffsetLedger ledger(options);
     if (const auto error = ledger.engine_.restore(committed, checkpoint)) return *error;
-    return ledger;
+    return Result<OffsetLedger>(std::move(ledger));
   }
   [[nodiscard]] static Result<OffsetLedger> restore_text(std::int64_t committed,
                                                          std::string_view checkpoint,
@@ -82,7 +83,7 @@ class OffsetLedger {
     options.next = committed < 0 ? 0 : committed;
     OffsetLedger ledger(options);
     if (const auto error = ledger.engine_.restore_text(committed, checkpoint)) return *error;
-    return ledger;
+    return Result<OffsetLedger>(std::move(ledger));
   }
 
   // A record was handed out. `fresh`; `duplicate`: done already, skip it; `in_progress`: handed out
