@@ -39,7 +39,7 @@ constexpr std::size_t largest_size = 200;
 }  // namespace
 
 TEST_CASE_TEMPLATE("out of memory: insert answers full and changes nothing", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   const auto ids = universe<Set>();
   std::uint64_t injected = 0;
   for (const Failing mode : modes) {
@@ -78,7 +78,7 @@ TEST_CASE_TEMPLATE("out of memory: insert answers full and changes nothing", Set
 }
 
 TEST_CASE_TEMPLATE("out of memory: a set that stays without memory keeps answering", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   const auto ids = universe<Set>();
   Set set;
   std::size_t present = 0;
@@ -111,7 +111,7 @@ TEST_CASE_TEMPLATE("out of memory: a set that stays without memory keeps answeri
 }
 
 TEST_CASE_TEMPLATE("out of memory: a batch records what it calls fresh and nothing else", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   const auto ids = universe<Set>();
   std::uint64_t injected = 0;
@@ -161,7 +161,7 @@ TEST_CASE_TEMPLATE("out of memory: a batch records what it calls fresh and nothi
   CHECK(injected >= 40);
 }
 
-TEST_CASE_TEMPLATE("out of memory: reserve throws and changes nothing", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("out of memory: reserve throws and changes nothing", Set, IDEM_TEST_LAYOUTS) {
   const auto ids = universe<Set>();
   std::uint64_t injected = 0;
   for (const Failing mode : modes) {
@@ -208,7 +208,7 @@ TEST_CASE_TEMPLATE("out of memory: reserve throws and changes nothing", Set, IDE
 }
 
 TEST_CASE_TEMPLATE("out of memory: the constructor throws and leaks nothing", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   for (const Failing mode : modes) {
     bool threw = false;
     bool right_kind = true;
@@ -235,7 +235,7 @@ TEST_CASE_TEMPLATE("out of memory: the constructor throws and leaks nothing", Se
 }
 
 TEST_CASE_TEMPLATE("out of memory: copying throws bad_alloc and harms neither", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   const auto ids = universe<Set>();
   std::uint64_t injected = 0;
   for (const Failing mode : modes) {
@@ -294,7 +294,7 @@ TEST_CASE_TEMPLATE("out of memory: copying throws bad_alloc and harms neither", 
 }
 
 TEST_CASE_TEMPLATE("out of memory: no room for a key to come, nothing changed", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   const auto ids = universe<Set>();
   std::uint64_t injected = 0;
   for (const Failing mode : modes) {
@@ -325,7 +325,7 @@ TEST_CASE_TEMPLATE("out of memory: no room for a key to come, nothing changed", 
   CHECK(injected >= 8);
 }
 
-TEST_CASE_TEMPLATE("out of memory: what needs no memory asks for none", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("out of memory: what needs no memory asks for none", Set, IDEM_TEST_LAYOUTS) {
   const auto ids = universe<Set>();
   Set set;
   for (std::size_t i = 0; i < 100; ++i) REQUIRE(set.insert(ids[i]) == Verdict::fresh);

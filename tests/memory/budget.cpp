@@ -39,7 +39,7 @@ std::vector<std::uint64_t> telling_budgets() {
 }  // namespace
 
 TEST_CASE_TEMPLATE("budget: memory_bytes is what was allocated and the set itself", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   const auto before = allocations();
   {
@@ -61,7 +61,7 @@ TEST_CASE_TEMPLATE("budget: memory_bytes is what was allocated and the set itsel
 }
 
 TEST_CASE_TEMPLATE("budget: never exceeded, not even while growing, until full", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (const std::uint64_t budget : telling_budgets<Set>()) {
     CAPTURE(budget);
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("budget: never exceeded, not even while growing, until full",
   }
 }
 
-TEST_CASE_TEMPLATE("budget: kept by batches and by reserve as well", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("budget: kept by batches and by reserve as well", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   std::vector<Id> ids;
   for (std::uint64_t i = 0; i < 10'000; ++i) ids.push_back(spread_id<Id>(i));
@@ -141,7 +141,7 @@ TEST_CASE_TEMPLATE("budget: kept by batches and by reserve as well", Set, IDEM_T
 }
 
 TEST_CASE_TEMPLATE("budget: expected_keys can spend all of it, and then all of them go in", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (const std::uint64_t budget : telling_budgets<Set>()) {
     const auto accepted = [&](std::size_t keys) {
@@ -172,7 +172,7 @@ TEST_CASE_TEMPLATE("budget: expected_keys can spend all of it, and then all of t
 }
 
 TEST_CASE_TEMPLATE("budget: bytes an id and the peak while growing are as documented", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   const auto before = allocations();
   Set set;

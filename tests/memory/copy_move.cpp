@@ -36,7 +36,7 @@ bool holds_exactly_first(const Set& set, std::uint64_t count) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("copy: the same contents and seed, and from then on its own", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (const std::uint64_t count : {0U, 1U, 12U, 13U, 500U}) {
     const auto before = allocations();
@@ -59,7 +59,7 @@ TEST_CASE_TEMPLATE("copy: the same contents and seed, and from then on its own",
   }
 }
 
-TEST_CASE_TEMPLATE("copy: assigned over anything, itself too", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("copy: assigned over anything, itself too", Set, IDEM_TEST_LAYOUTS) {
   const auto before = allocations();
   {
     for (const std::uint64_t from : {0U, 5U, 700U}) {
@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("copy: assigned over anything, itself too", Set, IDEM_TEST_AL
   CHECK(allocations().live == before.live);
 }
 
-TEST_CASE_TEMPLATE("copy: keeps the budget", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("copy: keeps the budget", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   const auto budget = idem::bytes(idem_test::least_budget<Set>());
   Set set({.budget = budget});
@@ -97,7 +97,7 @@ TEST_CASE_TEMPLATE("copy: keeps the budget", Set, IDEM_TEST_ALL_SETS) {
   CHECK(holds_exactly_first(moved, taken));
 }
 
-TEST_CASE_TEMPLATE("move: takes the contents without allocating", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("move: takes the contents without allocating", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (const std::uint64_t count : {0U, 1U, 700U}) {
     const auto before = allocations();
@@ -125,7 +125,7 @@ TEST_CASE_TEMPLATE("move: takes the contents without allocating", Set, IDEM_TEST
   }
 }
 
-TEST_CASE_TEMPLATE("move: what is left is an empty set that works", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("move: what is left is an empty set that works", Set, IDEM_TEST_LAYOUTS) {
   for (const std::uint64_t count : {0U, 1U, 700U}) {
     Set original = filled<Set>(count, 3);
     const Set moved(std::move(original));

@@ -44,7 +44,7 @@ constexpr std::size_t impossible_counts[] = {most,
 }  // namespace
 
 TEST_CASE_TEMPLATE("set options: a budget below the empty set is refused by field and value", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   const std::uint64_t least = least_budget<Set>();
   for (const std::uint64_t budget :
        {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{sizeof(Set)}, least - 1}) {
@@ -58,7 +58,7 @@ TEST_CASE_TEMPLATE("set options: a budget below the empty set is refused by fiel
 }
 
 TEST_CASE_TEMPLATE("set options: more expected keys than the budget holds", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   const std::string sentence = refusal([] {
     Set set({.budget = idem::kibibytes(64), .expected_keys = 64 * 1024 / id_bytes<Set> + 1});
   });
@@ -74,7 +74,7 @@ TEST_CASE_TEMPLATE("set options: more expected keys than the budget holds", Set,
 }
 
 TEST_CASE_TEMPLATE("set options: more expected keys than any memory holds", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   for (const std::size_t count : impossible_counts) {
     const auto before = allocations();
     bool right = false;
@@ -91,7 +91,7 @@ TEST_CASE_TEMPLATE("set options: more expected keys than any memory holds", Set,
 }
 
 TEST_CASE_TEMPLATE("set options: reserve of the impossible is refused and changes nothing", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   Set set;
   for (std::uint64_t i = 0; i < 100; ++i)
     REQUIRE(set.insert(idem_test::spread_id<typename Set::Stored>(i)) == Verdict::fresh);
@@ -110,7 +110,7 @@ TEST_CASE_TEMPLATE("set options: reserve of the impossible is refused and change
 }
 
 TEST_CASE_TEMPLATE("set options: the defaults are no budget, no room ahead and a seed of its own",
-                   Set, IDEM_TEST_ALL_SETS) {
+                   Set, IDEM_TEST_LAYOUTS) {
   const typename Set::Options options;
   CHECK(options.budget == ByteSize::unlimited());
   CHECK(options.expected_keys == 0);
@@ -123,7 +123,7 @@ TEST_CASE_TEMPLATE("set options: the defaults are no budget, no room ahead and a
 }
 
 TEST_CASE_TEMPLATE("set options: one seed, one behaviour; no seed, another every time", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   const idem::Seed seed{11, 12};
   const auto budget = bytes(least_budget<Set>() + 60 * id_bytes<Set>);

@@ -14,7 +14,7 @@ using idem::Verdict;
 using idem_test::allocations;
 using idem_test::spread_id;
 
-TEST_CASE_TEMPLATE("reserve: no allocation until the count is exceeded", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("reserve: no allocation until the count is exceeded", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (std::size_t count : {0UL,     1UL,     2UL,     11UL,    12UL,    13UL,    23UL,    24UL,
                             25UL,    48UL,    49UL,    96UL,    97UL,    191UL,   192UL,   193UL,
@@ -52,7 +52,7 @@ TEST_CASE_TEMPLATE("reserve: no allocation until the count is exceeded", Set, ID
   }
 }
 
-TEST_CASE_TEMPLATE("reserve: counts the ids that are there", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("reserve: counts the ids that are there", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (std::uint64_t present = 0; present < 150; ++present) {
     Set set;
@@ -68,7 +68,7 @@ TEST_CASE_TEMPLATE("reserve: counts the ids that are there", Set, IDEM_TEST_ALL_
   }
 }
 
-TEST_CASE_TEMPLATE("reserve: forgotten ids give their room back", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("reserve: forgotten ids give their room back", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   constexpr std::size_t room = 300;
   Set set({.expected_keys = room});

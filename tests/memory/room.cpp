@@ -38,7 +38,7 @@ std::size_t fill(Set& set, std::uint64_t first_index) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("room: records nothing until it is used", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("room: records nothing until it is used", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   Set set;
   const Id id = spread_id<Id>(1);
@@ -57,7 +57,7 @@ TEST_CASE_TEMPLATE("room: records nothing until it is used", Set, IDEM_TEST_ALL_
 }
 
 TEST_CASE_TEMPLATE("room: recording neither allocates nor fails, whatever came in between", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (std::uint64_t present = 0; present < 130; ++present) {
     for (const std::uint64_t rooms : {1U, 5U, 40U}) {
@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("room: recording neither allocates nor fails, whatever came i
 }
 
 TEST_CASE_TEMPLATE("room: taken room is not there for others, given back it is", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   const auto budget = bytes(least_budget<Set>() + 500);
   Set plain({.budget = budget});
@@ -118,7 +118,7 @@ TEST_CASE_TEMPLATE("room: taken room is not there for others, given back it is",
   }
 }
 
-TEST_CASE_TEMPLATE("room: batches leave it alone", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("room: batches leave it alone", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (const std::uint64_t taken : {1U, 3U, 12U}) {
     Set set({.budget = bytes(least_budget<Set>() + 2'000)});
@@ -138,7 +138,7 @@ TEST_CASE_TEMPLATE("room: batches leave it alone", Set, IDEM_TEST_ALL_SETS) {
   }
 }
 
-TEST_CASE_TEMPLATE("room: outlives clear, reserve and a move", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("room: outlives clear, reserve and a move", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   Set first({.budget = bytes(least_budget<Set>() + 500)});
   REQUIRE(first.reserve_one(spread_id<Id>(1)));
@@ -159,7 +159,7 @@ TEST_CASE_TEMPLATE("room: outlives clear, reserve and a move", Set, IDEM_TEST_AL
   CHECK(third.check(spread_id<Id>(2)) == Verdict::duplicate);
 }
 
-TEST_CASE_TEMPLATE("room: reserve leaves the room taken on top", Set, IDEM_TEST_ALL_SETS) {
+TEST_CASE_TEMPLATE("room: reserve leaves the room taken on top", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   for (std::size_t count = 1; count < 100; ++count) {
     Set set;
@@ -175,7 +175,7 @@ TEST_CASE_TEMPLATE("room: reserve leaves the room taken on top", Set, IDEM_TEST_
 }
 
 TEST_CASE_TEMPLATE("room: belongs to the set it was taken in, not to its copies", Set,
-                   IDEM_TEST_ALL_SETS) {
+                   IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   const auto budget = bytes(least_budget<Set>() + 500);
   Set plain({.budget = budget});
