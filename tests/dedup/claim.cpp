@@ -246,6 +246,17 @@ TEST_CASE("options of claims that are nonsense say what is wrong") {
                   std::invalid_argument);
 }
 
+TEST_CASE("tokens can neither be zero nor wrap") {
+  for (const std::uint64_t token :
+       {std::uint64_t{0}, (std::uint64_t{1} << 63) + 1, ~std::uint64_t{0}}) {
+    CHECK_THROWS_WITH_AS(Claiming({.claims = {.first_token = token}}),
+                         ("idem: ClaimOptions.first_token is " + std::to_string(token) +
+                          "; it must be at least 1 and at most 2^63, so that tokens never wrap")
+                             .c_str(),
+                         std::invalid_argument);
+  }
+}
+
 TEST_CASE("memory_bytes counts the claim table") {
   Claiming few({.claims = {.max_in_flight = 1}});
   Claiming many({.claims = {.max_in_flight = 1001}});

@@ -19,7 +19,7 @@ struct ClaimOptions {
   // to 2^30. Their table is allocated once, in the constructor, and counted by memory_bytes().
   std::size_t max_in_flight = 1024;
   // The token of the first claim; later ones count up. A sink that outlives this object needs one
-  // higher than all it saw before: an epoch of the owner's in the upper bits, say.
+  // higher than all it saw before: an epoch of the owner's in the upper bits, say. 1 to 2^63.
   std::uint64_t first_token = 1;
 };
 

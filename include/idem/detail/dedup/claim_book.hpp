@@ -89,6 +89,11 @@ class ClaimBook {
       invalid_option("ClaimOptions.max_in_flight", options.max_in_flight,
                      "at least 1 and at most " + std::to_string(Table::max_entries));
     }
+    constexpr std::uint64_t highest_first_token = std::uint64_t{1} << 63;
+    if (options.first_token < 1 || options.first_token > highest_first_token) {
+      invalid_option("ClaimOptions.first_token", options.first_token,
+                     "at least 1 and at most 2^63, so that tokens never wrap");
+    }
     return options;
   }
 
