@@ -33,6 +33,9 @@ struct KeyTraits;
 
 // memory/
 struct SetOptions;
+struct TimeWindowOptions;
+struct EventWindowOptions;
+struct TimeWindowCounters;
 struct BloomFilterOptions;
 struct CuckooFilterOptions;
 struct InverseFilterOptions;

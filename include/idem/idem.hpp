@@ -23,5 +23,7 @@
 #include <idem/memory/id_set.hpp>
 #include <idem/memory/inverse_filter.hpp>
 #include <idem/memory/set_options.hpp>
+#include <idem/memory/time_window_options.hpp>
+#include <idem/memory/time_window_ring.hpp>
 #include <idem/memory/uuid_set.hpp>
 #include <idem/version.hpp>

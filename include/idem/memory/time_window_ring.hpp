@@ -1,0 +1,303 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <idem/core/byte_cursor.hpp>
+#include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
+#include <idem/core/memory.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/uuid.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/detail/memory/time_window.hpp>
+#include <idem/detail/memory/window_codec.hpp>
+#include <idem/detail/memory/window_plan.hpp>
+#include <idem/memory/time_window_options.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// Remembers fixed-width ids exactly over the last `window` of time, or the last `max_keys` of them.
+//
+// Guarantee   an id is a `duplicate` while the instant it was seen at (first in fixed mode, last in
+//             sliding mode) lies inside the window: now - seen < window. It may stay so for up to
+//             `granularity` longer, never shorter, unless the budget bites and when_full says
+//             forget_oldest. An id never seen is never a `duplicate`.
+// Time        by arrival: `now`; one that goes back counts as the latest so far. By event or id: the
+//             event's own time, in any order; the window ends at the newest event. An event older
+//             than allowed_lateness allows, or than what was forgotten early, is `stale`: never
+//             `fresh`, and `duplicate` only where it is one for certain.
+// Memory      16-byte ids by arrival and fixed: 22.3 to 24 bytes an id at any size from some
+//             thousands on, 30.5 while the index grows. A sliding window or one of events adds 4, a
+//             payload its size; ids of 8 bytes take 8 less. A sliding window may hold an id for one
+//             window more before its room is used again. After a burst all but what is in use is
+//             given back, a few chunks a call.
+// Complexity  O(1), in the worst case too, but for the probes of the index, which are expected.
+//             Expiry visits nothing. No call rehashes; see most_work_a_call.
+// Threads     const members may run together; anything else needs a lock around it.
+// Errors      options that are nonsense throw std::invalid_argument; copying and merging throw
+//             std::bad_alloc. Everything else is noexcept.
+// Example     docs/time-windows.md
+template <class Id, WindowMode window_mode = WindowMode::fixed,
+          WindowTime window_time = WindowTime::arrival, class PayloadT = void,
+          HashPolicy HashT = Xxh3Hash>
+class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
+  static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id> &&
+                    KeyTraits<Id>::exact,
+                "idem::TimeWindowRing remembers ids that are stored as they are: Uuid, "
+                "std::uint64_t or Digest; other keys go through idem::Deduplicator");
+  static_assert(window_time != WindowTime::id || std::is_same_v<Id, Uuid>,
+                "idem::TimeWindowRing: only a Uuid carries a time of its own");
+
+  static constexpr bool sliding = window_mode == WindowMode::sliding;
+  static constexpr bool by_event = window_time != WindowTime::arrival;
+  static constexpr bool stamped = sliding || by_event;
+  static constexpr std::size_t payload_bytes = detail::payload_size<PayloadT>;
+  static constexpr bool carries = payload_bytes != 0;
+  // Stands for the payload where there is none.
+  using Beside = typename detail::PayloadOr<PayloadT>::type;
+
+  using Window = detail::TimeWindow<Id, sliding, by_event, payload_bytes, HashT>;
+  using Bytes = typename Window::Payload;
+
+ public:
+  using Stored = Id;
+  using Options = std::conditional_t<by_event, EventWindowOptions, TimeWindowOptions>;
+  using Hash = HashT;
+  template <HashPolicy Other>
+  using WithHash = TimeWindowRing<Id, window_mode, window_time, PayloadT, Other>;
+
+  static constexpr Errors errors{.may_miss = true};
+  static constexpr bool needs_time = true;
+  static constexpr WindowMode mode = window_mode;
+  static constexpr WindowTime time = window_time;
+
+  explicit TimeWindowRing(const Options& options)
+      : lead_(detail::checked_lead(options)),
+        window_(Hash(options.seed ? *options.seed : Seed::random()),
+                detail::window_settings<Window>(options, sizeof(TimeWindowRing), stamped)) {
+    if (options.expected_keys != 0 && !window_.reserve(options.expected_keys)) {
+      detail::invalid_option("TimeWindowOptions.expected_keys", options.expected_keys,
+                             "small enough to fit max_keys, the budget and the memory there is");
+    }
+  }
+
+  // `fresh`, `duplicate` or `full`; by event or id also `stale`.
+  Verdict insert(const Id& id, At at) noexcept {
+    Bytes none{};
+    return window_.insert(id, time_of(id, at), none);
+  }
+
+  // As that many single inserts in order, with their cache misses overlapped.
+  void insert(std::span<const Id> ids, At at, std::span<Verdict> verdicts) noexcept {
+    if constexpr (window_time == WindowTime::id) {
+      window_.insert(
+          ids, [&](const Id& id) { return time_of(id, at); }, verdicts);
+    } else {
+      if (ids.empty()) return detail::require_equal_sizes(ids.size(), verdicts.size());
+      const std::int64_t instant = time_of(ids.front(), at);
+      window_.insert(
+          ids, [&](const Id&) { return instant; }, verdicts);
+    }
+  }
+
+  // As insert, keeping `payload` beside a fresh id; on a duplicate, `first` becomes the payload that
+  // came with the first.
+  Verdict insert(const Id& id, At at, const Beside& payload, Beside& first) noexcept
+      requires(carries) {
+    Bytes bytes;
+    std::memcpy(&bytes, &payload, sizeof bytes);
+    const Verdict verdict = window_.insert(id, time_of(id, at), bytes);
+    if (verdict == Verdict::duplicate)
+      std::memcpy(static_cast<void*>(&first), &bytes, sizeof bytes);
+    return verdict;
+  }
+
+  // What insert would answer, but for `full`; records nothing and does not move the clock.
+  [[nodiscard]] Verdict check(const Id& id, At at) const noexcept {
+    bool ahead = false;
+    return window_.check(id, time_of(id, at, ahead));
+  }
+
+  // Whether it was remembered; it is fresh again. The id's place in the ring is used again only when
+  // the window has moved past it.
+  bool forget(const Id& id) noexcept { return window_.forget(id); }
+
+  // Moves the clock, or over event time the watermark, as a message of that time would: expires what
+  // is due and gives back some of its memory.
+  void advance(At at) noexcept {
+    bool ahead = false;
+    window_.advance(own_time(at, ahead));
+    if (ahead) window_.count_event_ahead();
+  }
+
+  // After a clock that had been far ahead went back for good: from now on `now` means what the
+  // latest instant meant. Nothing is forgotten, and keys live out their time.
+  void restart_clock(Instant now) noexcept requires(!by_event) {
+    window_.restart_clock(now.since_epoch().count());
+  }
+
+  // Forgets every id; the memory is given back by the calls that follow.
+  void clear() noexcept { window_.clear(); }
+
+  // The ids held, some whose time is over and whose room was not used again among them (none in
+  // fixed mode by arrival).
+  [[nodiscard]] std::size_t size() const noexcept {
+    return static_cast<std::size_t>(window_.size());
+  }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return sizeof(*this) + window_.heap_bytes();
+  }
+  [[nodiscard]] const Hash& hash() const noexcept { return window_.hash(); }
+  [[nodiscard]] Duration window() const noexcept {
+    return Duration::nanoseconds(window_.settings().window);
+  }
+  [[nodiscard]] Duration granularity() const noexcept {
+    return Duration::nanoseconds(window_.settings().granularity);
+  }
+  // The most keys it can hold under max_keys and the budget.
+  [[nodiscard]] std::size_t capacity() const noexcept {
+    return static_cast<std::size_t>(window_.settings().key_limit);
+  }
+
+  // Where the window begins: every id whose time is here or later is remembered, save those that
+  // were refused, forgotten by hand, or forgotten early. Instant::min() before the first call.
+  [[nodiscard]] Instant horizon() const noexcept { return to_instant(window_.begin_of_window()); }
+  // The same with those forgotten early: what can be relied on at this moment.
+  [[nodiscard]] Instant effective_horizon() const noexcept {
+    return to_instant(detail::larger(window_.begin_of_window(), window_.floor()));
+  }
+  // The newest instant seen. Instant::min() before the first call.
+  [[nodiscard]] Instant latest() const noexcept { return to_instant(window_.latest()); }
+
+  [[nodiscard]] TimeWindowCounters counters() const noexcept {
+    const detail::WindowCounts& counts = window_.counts();
+    return {.clock_went_back = counts.clock_went_back,
+            .early_evictions = counts.early_evictions,
+            .stale = counts.stale,
+            .events_ahead = counts.events_ahead,
+            .index_resizes = counts.index_resizes,
+            .most_work = counts.most_work,
+            .longest_probe = counts.longest_probe};
+  }
+  // What TimeWindowCounters::most_work stays under, so long as nothing is forgotten by hand. Each
+  // hole that forget() leaves may be stepped over once more, and the granules that expire in one
+  // call are then counted one by one.
+  static constexpr std::uint64_t most_work_a_call = Window::most_work_a_call;
+
+  // Adds what the other window remembers: afterwards an id is remembered if either did. Of two times
+  // for one id, fixed keeps the earlier and sliding the later; the payload is that of the earlier
+  // arrival. The clock is the later of both. false: there is no room, and nothing has changed.
+  //
+  // Errors  windows of different length or granularity, or whose clocks were restarted differently,
+  //         throw std::invalid_argument.
+  [[nodiscard]] bool merge(const TimeWindowRing& other) {
+    detail::require_same_shape(window_, other.window_);
+    return detail::merge_windows(window_, other.window_);
+  }
+
+  // The bytes encode() writes. Both look at every id.
+  [[nodiscard]] std::size_t encoded_size() const noexcept requires(detail::is_portable<PayloadT>) {
+    return static_cast<std::size_t>(detail::extent_of(window_).bytes(shape()));
+  }
+  // The state as bytes, the same on every machine for the same history and whatever the seed:
+  // docs/time-windows.md. Counters and room promised to claims are not part of it.
+  void encode(ByteWriter& out) const noexcept requires(detail::is_portable<PayloadT>) {
+    detail::encode_window(window_, shape(), out, [](ByteWriter& to, const Bytes& bytes) {
+      if constexpr (carries) {
+        Beside payload;
+        std::memcpy(static_cast<void*>(&payload), &bytes, sizeof bytes);
+        detail::put(to, payload);
+      }
+    });
+  }
+  // The window those bytes describe, under these options; window and granularity must be those it
+  // was written under.
+  //
+  // Errors  bytes that encode() does not write, ids beyond the limits, or no memory: an Error that
+  //         tells where. Allocates at most twice the bytes and 128 KiB.
+  [[nodiscard]] static Result<TimeWindowRing> decode(
+      std::span<const std::byte> bytes,
+      const Options& options) requires(detail::is_portable<PayloadT>) {
+    TimeWindowRing ring(options);
+    const Error error =
+        detail::decode_window(bytes, shape(), ring.window_, [](ByteReader& in, Bytes& to) {
+          if constexpr (carries) {
+            Beside payload{};
+            if (!detail::get(in, payload)) return false;
+            std::memcpy(&to, &payload, sizeof to);
+          }
+          return true;
+        });
+    if (!error.what.empty()) return error;
+    return ring;
+  }
+
+  // Room for keys to come, as the concept Settling says; what Claims stand on.
+  [[nodiscard]] bool reserve_one(const Id&) noexcept { return window_.take_room(); }
+  void record(const Id& id, At at) noexcept { window_.record_in_room(id, time_of(id, at)); }
+  void release_one(const Id&) noexcept { window_.release_room(); }
+  [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
+    return detail::slot_of(hash(), id);
+  }
+
+ private:
+  [[nodiscard]] static constexpr detail::WindowShape shape() noexcept {
+    return {.mode = static_cast<std::uint8_t>(window_mode),
+            .time = static_cast<std::uint8_t>(window_time),
+            .id_bytes = sizeof(Id),
+            .payload_bytes = payload_bytes,
+            .stamped = stamped};
+  }
+
+  [[nodiscard]] Instant to_instant(std::int64_t internal) const noexcept {
+    constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
+    return Instant::at(Duration::nanoseconds(
+        internal == lowest ? lowest : detail::saturating_subtract(internal, window_.shift())));
+  }
+
+  [[nodiscard]] std::int64_t own_time(At at, bool& ahead) const noexcept {
+    if constexpr (!by_event) {
+      return window_.shifted(at.now.since_epoch().count());
+    } else {
+      return led(at.event, at.now, ahead);
+    }
+  }
+  [[nodiscard]] std::int64_t led(Instant event, Instant now, bool& ahead) const noexcept {
+    const Instant latest_allowed = now + lead_;
+    ahead = lead_ != Duration::max() && event > latest_allowed;
+    return (ahead ? latest_allowed : event).since_epoch().count();
+  }
+  [[nodiscard]] std::int64_t time_of(const Id& id, At at, bool& ahead) const noexcept {
+    if constexpr (window_time == WindowTime::id) {
+      const auto carried = id.time();
+      return led(carried ? *carried : at.event, at.now, ahead);
+    } else {
+      return own_time(at, ahead);
+    }
+  }
+  [[nodiscard]] std::int64_t time_of(const Id& id, At at) noexcept {
+    bool ahead = false;
+    const std::int64_t instant = time_of(id, at, ahead);
+    if (ahead) window_.count_event_ahead();
+    return instant;
+  }
+
+  Duration lead_;
+  Window window_;
+};
+
+}  // namespace idem::inline IDEM_ABI
