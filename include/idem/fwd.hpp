@@ -36,6 +36,7 @@ struct SetOptions;
 struct TimeWindowOptions;
 struct EventWindowOptions;
 struct TimeWindowCounters;
+struct RetrySchedule;
 struct BloomFilterOptions;
 struct CuckooFilterOptions;
 struct InverseFilterOptions;

@@ -26,4 +26,5 @@
 #include <idem/memory/time_window_options.hpp>
 #include <idem/memory/time_window_ring.hpp>
 #include <idem/memory/uuid_set.hpp>
+#include <idem/memory/window_sizing.hpp>
 #include <idem/version.hpp>

@@ -1,0 +1,87 @@
+#include <chrono>
+#include <limits>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include <idem/memory/window_sizing.hpp>
+
+#include "support/thrown.hpp"
+
+using idem::Duration;
+using idem::keys_in_window;
+using idem::RetrySchedule;
+using idem::transmit_span;
+using idem::window_for;
+using idem_test::contains;
+using idem_test::refusal;
+using namespace std::chrono_literals;
+
+namespace {
+
+// CoAP's default transmission parameters, RFC 7252 section 4.8.
+constexpr RetrySchedule coap{.retries = 4,
+                             .first_backoff = 2s,
+                             .backoff_factor = 2,
+                             .jitter_factor = 1.5,
+                             .max_latency = 100s,
+                             .max_reply_latency = 100s,
+                             .processing_delay = 2s};
+static_assert(transmit_span(coap) == Duration(45s));  // MAX_TRANSMIT_SPAN
+static_assert(window_for(coap) == Duration(247s));    // EXCHANGE_LIFETIME
+
+// NON_LIFETIME: no answer is waited for.
+constexpr RetrySchedule coap_non{
+    .retries = 4, .first_backoff = 2s, .jitter_factor = 1.5, .max_latency = 100s};
+static_assert(window_for(coap_non) == Duration(145s));
+
+}  // namespace
+
+TEST_CASE("a schedule is as long as its waits and attempts") {
+  CHECK(window_for({}) == Duration());
+  CHECK(window_for({.max_latency = 5s}) == Duration(5s));
+  CHECK(transmit_span({.retries = 3, .first_backoff = 1s, .backoff_factor = 1}) == Duration(3s));
+  CHECK(transmit_span({.retries = 5, .first_backoff = 1s, .max_backoff = 4s}) ==
+        Duration(1s + 2s + 4s + 4s + 4s));
+  CHECK(transmit_span({.retries = 2, .first_backoff = 1s, .attempt_timeout = 10s}) ==
+        Duration(23s));
+  CHECK(transmit_span({.retries = 1'000'000'000,
+                       .first_backoff = 100ms,
+                       .max_backoff = 1s,
+                       .attempt_timeout = 30s,
+                       .delivery_timeout = 2min}) == Duration(2min));
+  CHECK(
+      window_for(
+          {.retries = 10, .first_backoff = 100ms, .delivery_timeout = 2min, .max_latency = 24h}) ==
+      Duration(24h + 102300ms));
+}
+
+TEST_CASE("what does not fit is for ever, and an endless loop of no waits is none") {
+  CHECK(transmit_span({.retries = 200, .first_backoff = 1s}) == Duration::max());
+  CHECK(window_for({.retries = 1, .first_backoff = 1s, .max_latency = Duration::max()}) ==
+        Duration::max());
+  CHECK(transmit_span({.retries = std::numeric_limits<std::uint32_t>::max()}) == Duration());
+  // Part of a nanosecond counts whole: longer, never shorter.
+  CHECK(transmit_span({.retries = 1, .first_backoff = 1ns, .jitter_factor = 1.5}) == Duration(2ns));
+}
+
+TEST_CASE("nonsense is refused by name and value") {
+  CHECK(
+      contains(refusal([] { (void)window_for({.first_backoff = -1ns}); }), "first_backoff is -1"));
+  CHECK(contains(refusal([] { (void)window_for({.backoff_factor = 0.5}); }),
+                 "backoff_factor is 0.5"));
+  CHECK(contains(refusal([] {
+                   (void)window_for({.jitter_factor = std::numeric_limits<double>::quiet_NaN()});
+                 }),
+                 "jitter_factor is"));
+  CHECK(contains(refusal([] { (void)window_for({.max_latency = -1s}); }), "max_latency is"));
+  CHECK(contains(refusal([] { (void)keys_in_window(-1, 1s); }), "fresh_per_second is -1"));
+  CHECK(contains(refusal([] { (void)keys_in_window(1e300, 1h); }), "less than 2^53"));
+}
+
+TEST_CASE("keys from rate and window") {
+  static_assert(keys_in_window(1000, Duration(10min)) == 600'000);
+  CHECK(keys_in_window(1000, 10min, 1s) == 601'000);
+  CHECK(keys_in_window(0.3, 1s) == 1);
+  CHECK(keys_in_window(0, 24h) == 0);
+}
