@@ -28,6 +28,21 @@ std::uint64_t work(std::uint64_t seed) {
   ids.insert(batch, verdicts);
   for (const idem::Verdict verdict : verdicts) add(verdict);
 
+  // Kernels of every instruction set are in every object, and the processor decides.
+  idem::BloomFilter<idem::Uuid> bloom(
+      {.expected_keys = 3000, .false_positive_rate = 0.05, .seed = idem::Seed{seed, 4}});
+  idem::CuckooFilter<idem::Uuid> cuckoo({.expected_keys = 3000, .seed = idem::Seed{seed, 5}});
+  idem::InverseFilter<idem::Uuid> inverse({.size = idem::kibibytes(16), .seed = idem::Seed{seed, 6}});
+  for (const idem::Uuid& id : batch) {
+    add(bloom.insert(id));
+    add(cuckoo.insert(id));
+    add(inverse.insert(id));
+    add(bloom.check(idem::Uuid{id.lo(), id.hi()}));
+  }
+  bloom.insert(batch, verdicts);
+  for (const idem::Verdict verdict : verdicts) add(verdict);
+  for (const std::uint64_t word : bloom.words()) sum = sum * 31 + word;
+
   idem::ContentHashSet contents({.seed = idem::Seed{seed, 2}});
   for (std::size_t length = 0; length < 2000; ++length) {
     const std::string text(length % 1500, static_cast<char>('a' + length % 7));
