@@ -1,0 +1,407 @@
+// TimeWindowRing against the ways people write "seen in the last N minutes" by hand: full windows,
+// every fresh key pushes one out, one key in ten is a duplicate. All contenders live in one process,
+// are given the same keys at the same times under the same hash, and take turns; times are those of
+// the thread's CPU clock. Compare rows of one run only.
+//
+//   bench_windows [live ids]... [--rounds N]     default: 1000000 16000000, 9 rounds
+//
+// GLIBC_TUNABLES=glibc.malloc.hugetlb=1 gives huge pages to every contender alike.
+
+#include <malloc.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#if __has_include(<absl/container/flat_hash_map.h>)
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+#define HAS_ABSEIL 1
+#else
+#define HAS_ABSEIL 0
+#endif
+#if __has_include(<boost/unordered/unordered_flat_map.hpp>)
+#include <boost/unordered/unordered_flat_map.hpp>
+#define HAS_BOOST_FLAT 1
+#else
+#define HAS_BOOST_FLAT 0
+#endif
+
+#include <idem/memory/time_window_ring.hpp>
+
+namespace {
+
+using idem::Duration;
+using idem::Instant;
+using idem::Uuid;
+using idem::Verdict;
+using idem::WindowMode;
+using idem::WindowTime;
+
+constexpr idem::Seed seed{1, 2};
+constexpr std::size_t batch_size = 512;
+
+struct SameHash {
+  idem::Xxh3Hash hash{seed};
+  std::size_t operator()(const Uuid& id) const noexcept { return hash.slot(id.hi(), id.lo()); }
+};
+
+std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111eb;
+  return x ^ x >> 31;
+}
+
+// The n-th fresh key, and what the stream brings at each tick.
+Uuid fresh_id(std::uint64_t n) { return Uuid(mix(2 * n + 1), mix(2 * n + 2)); }
+
+class Stream {
+ public:
+  explicit Stream(std::uint64_t live) : live_(live) {}
+
+  void next(std::vector<Uuid>& keys, std::size_t count) {
+    keys.clear();
+    for (std::size_t i = 0; i < count; ++i, ++tick_) {
+      const std::uint64_t dice = mix(tick_ ^ 0x5bd1e995);
+      // Not older than half a window, so that every contender must know it.
+      const std::uint64_t reach = live_ / 2;
+      const bool again = made_ > 16 && dice % 10 == 0;
+      keys.push_back(fresh_id(again ? made_ - 1 - (dice >> 20) % std::min(reach, made_) : made_++));
+    }
+  }
+
+ private:
+  std::uint64_t live_;
+  std::uint64_t tick_ = 0;
+  std::uint64_t made_ = 0;
+};
+
+// A contender judges a batch whose first message comes at `tick`, one message a tick, and says how
+// many were fresh.
+struct Contender {
+  std::string name;
+  std::function<std::uint64_t(std::span<const Uuid>, std::int64_t)> judge;
+  double bytes = 0;
+  std::vector<double> nanoseconds{};
+  std::uint64_t fresh = 0;
+};
+
+Instant instant(std::int64_t tick) { return Instant::at(Duration::nanoseconds(tick)); }
+
+std::uint64_t count_fresh(std::span<const Verdict> verdicts) {
+  std::uint64_t fresh = 0;
+  for (const Verdict verdict : verdicts) fresh += verdict == Verdict::fresh;
+  return fresh;
+}
+
+template <class Ring>
+std::shared_ptr<Ring> make_ring(std::int64_t window, std::uint64_t live) {
+  typename Ring::Options options{};
+  options.window = Duration::nanoseconds(window);
+  options.expected_keys = live + live / 100;
+  options.seed = seed;
+  return std::make_shared<Ring>(options);
+}
+
+template <class Ring>
+auto ring_in_batches(std::int64_t window, std::uint64_t live) {
+  return [ring = make_ring<Ring>(window, live)](std::span<const Uuid> keys, std::int64_t tick) {
+    Verdict verdicts[batch_size];
+    const std::span<Verdict> answers = std::span<Verdict>(verdicts).first(keys.size());
+    ring->insert(keys, {.now = instant(tick), .event = instant(tick)}, answers);
+    return count_fresh(answers);
+  };
+}
+template <class Ring>
+auto ring_in_single_calls(std::int64_t window, std::uint64_t live) {
+  return [ring = make_ring<Ring>(window, live)](std::span<const Uuid> keys, std::int64_t tick) {
+    std::uint64_t fresh = 0;
+    for (const Uuid& key : keys) {
+      fresh += ring->insert(key, {.now = instant(tick)}) == Verdict::fresh;
+      ++tick;
+    }
+    return fresh;
+  };
+}
+template <class Ring>
+auto ring_with_payload(std::int64_t window, std::uint64_t live) {
+  return [ring = make_ring<Ring>(window, live)](std::span<const Uuid> keys, std::int64_t tick) {
+    std::uint64_t fresh = 0;
+    for (const Uuid& key : keys) {
+      typename Ring::Payload first{};
+      fresh +=
+          ring->insert(key, {.now = instant(tick)}, {key.hi(), key.lo()}, first) == Verdict::fresh;
+      fresh += first.hi == 1;
+      ++tick;
+    }
+    return fresh;
+  };
+}
+
+template <class Map>
+void prefetch(const Map& map, const Uuid& key) {
+  if constexpr (requires { map.prefetch(key); }) map.prefetch(key);
+}
+
+// A map from id to time, and a deque of what expires when. Containers that have a prefetch are given
+// the keys of the batch, and those about to expire, sixteen ahead.
+template <class Map>
+auto map_and_deque(std::int64_t window, std::uint64_t live) {
+  struct State {
+    Map map;
+    std::deque<std::pair<std::int64_t, Uuid>> order;
+  };
+  auto state = std::make_shared<State>();
+  state->map.reserve(live + live / 100);
+  return [state, window](std::span<const Uuid> keys, std::int64_t tick) {
+    std::uint64_t fresh = 0;
+    auto& [map, order] = *state;
+    for (std::size_t i = 0; i < keys.size(); ++i, ++tick) {
+      if (i + 16 < keys.size()) prefetch(map, keys[i + 16]);
+      if (order.size() > 16) prefetch(map, order[16].second);
+      while (!order.empty() && tick - order.front().first >= window) {
+        map.erase(order.front().second);
+        order.pop_front();
+      }
+      if (map.try_emplace(keys[i], tick).second) {
+        order.emplace_back(tick, keys[i]);
+        ++fresh;
+      }
+    }
+    return fresh;
+  };
+}
+
+#if HAS_ABSEIL
+auto set_and_ring(std::int64_t window, std::uint64_t live) {
+  struct State {
+    absl::flat_hash_set<Uuid, SameHash> set;
+    std::vector<std::pair<std::int64_t, Uuid>> ring;
+    std::size_t head = 0, tail = 0;
+  };
+  auto state = std::make_shared<State>();
+  state->set.reserve(live + live / 100);
+  state->ring.resize(live + live / 8);
+  return [state, window](std::span<const Uuid> keys, std::int64_t tick) {
+    std::uint64_t fresh = 0;
+    auto& [set, ring, head, tail] = *state;
+    const auto after = [&](std::size_t place) { return place + 1 == ring.size() ? 0 : place + 1; };
+    for (std::size_t i = 0; i < keys.size(); ++i, ++tick) {
+      if (i + 16 < keys.size()) set.prefetch(keys[i + 16]);
+      set.prefetch(ring[tail + 16 < ring.size() ? tail + 16 : 0].second);
+      while (tail != head && tick - ring[tail].first >= window) {
+        set.erase(ring[tail].second);
+        tail = after(tail);
+      }
+      if (set.insert(keys[i]).second) {
+        ring[head] = {tick, keys[i]};
+        head = after(head);
+        if (head == tail) std::abort();
+        ++fresh;
+      }
+    }
+    return fresh;
+  };
+}
+
+// Remembers between one and two windows: inexact, and the only one of these that is.
+auto rotating_sets(std::int64_t window, std::uint64_t live) {
+  struct State {
+    absl::flat_hash_set<Uuid, SameHash> current, previous;
+    std::int64_t started = 0;
+  };
+  auto state = std::make_shared<State>();
+  state->current.reserve(live + live / 100);
+  state->previous.reserve(live + live / 100);
+  return [state, window](std::span<const Uuid> keys, std::int64_t tick) {
+    std::uint64_t fresh = 0;
+    auto& [current, previous, started] = *state;
+    for (std::size_t i = 0; i < keys.size(); ++i, ++tick) {
+      if (tick - started >= window) {
+        std::swap(current, previous);
+        current.clear();
+        started = tick;
+      }
+      if (i + 16 < keys.size()) {
+        current.prefetch(keys[i + 16]);
+        previous.prefetch(keys[i + 16]);
+      }
+      if (!previous.contains(keys[i]) && current.insert(keys[i]).second) ++fresh;
+    }
+    return fresh;
+  };
+}
+#endif
+
+double cpu_nanoseconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
+double heap_bytes() {
+  const auto info = mallinfo2();
+  return static_cast<double>(info.uordblks + info.hblkhd);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+int compare(std::uint64_t live, std::size_t rounds) {
+  // Nine ticks in ten bring a fresh key.
+  const auto window = static_cast<std::int64_t>(live * 10 / 9);
+  using Fixed = idem::TimeWindowRing<Uuid>;
+  using Sliding = idem::TimeWindowRing<Uuid, WindowMode::sliding>;
+  using Event = idem::TimeWindowRing<Uuid, WindowMode::fixed, WindowTime::event>;
+  using Carrying = idem::TimeWindowRing<Uuid, WindowMode::fixed, WindowTime::arrival, idem::Digest>;
+
+  std::vector<std::function<Contender()>> makers {
+    [&] {
+      return Contender{"TimeWindowRing, batches of 512", ring_in_batches<Fixed>(window, live)};
+    },
+        [&] {
+          return Contender{"TimeWindowRing, single calls",
+                           ring_in_single_calls<Fixed>(window, live)};
+        },
+        [&] {
+          return Contender{"  sliding, batches", ring_in_batches<Sliding>(window, live)};
+        },
+        [&] {
+          return Contender{"  event time, batches", ring_in_batches<Event>(window, live)};
+        },
+        [&] {
+          return Contender{"  payload of 16 bytes, single",
+                           ring_with_payload<Carrying>(window, live)};
+        },
+        [&] {
+          return Contender{
+              "std::unordered_map + deque",
+              map_and_deque<std::unordered_map<Uuid, std::int64_t, SameHash>>(window, live)};
+        },
+#if HAS_ABSEIL
+        [&] {
+          return Contender{
+              "absl::flat_hash_map + deque",
+              map_and_deque<absl::flat_hash_map<Uuid, std::int64_t, SameHash>>(window, live)};
+        },
+        [&] {
+          return Contender{"absl::flat_hash_set + ring", set_and_ring(window, live)};
+        },
+        [&] {
+          return Contender{"2 rotating absl sets (inexact)", rotating_sets(window, live)};
+        },
+#endif
+#if HAS_BOOST_FLAT
+        [&] {
+          return Contender{
+              "boost::unordered_flat_map + deque",
+              map_and_deque<boost::unordered_flat_map<Uuid, std::int64_t, SameHash>>(window, live)};
+        },
+#endif
+        [&] {
+          return Contender{"planted: TimeWindowRing, twice",
+                           [first = ring_in_batches<Fixed>(window, live),
+                            second = ring_in_batches<Fixed>(window, live)](
+                               std::span<const Uuid> keys, std::int64_t tick) {
+                             return (first(keys, tick) + second(keys, tick)) / 2;
+                           }};
+        },
+        [&] {
+          return Contender{"nothing", [](std::span<const Uuid> keys, std::int64_t) {
+                             std::uint64_t sum = 0;
+                             for (const Uuid& key : keys) sum += key.lo() & 1;
+                             return sum;
+                           }};
+        }
+  };
+
+  // Each fills its window alone, so that its memory can be told.
+  std::vector<Contender> contenders;
+  const std::uint64_t warm = static_cast<std::uint64_t>(window) * 5 / 2 / batch_size * batch_size;
+  Stream stream(live);
+  std::vector<Uuid> keys;
+  for (const auto& make : makers) {
+    const double before = heap_bytes();
+    Contender made = make();
+    stream = Stream(live);
+    for (std::uint64_t tick = 0; tick < warm; tick += batch_size) {
+      stream.next(keys, batch_size);
+      made.fresh += made.judge(keys, static_cast<std::int64_t>(tick));
+    }
+    malloc_trim(0);
+    made.bytes = heap_bytes() - before;
+    contenders.push_back(std::move(made));
+  }
+
+  const std::uint64_t block = 512 * batch_size;
+  std::vector<Uuid> all;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    stream.next(all, block);
+    for (std::size_t c = 0; c < contenders.size(); ++c) {
+      Contender& turn = contenders[(c + round) % contenders.size()];
+      auto tick = static_cast<std::int64_t>(warm + round * block);
+      const double start = cpu_nanoseconds();
+      for (std::size_t i = 0; i < all.size(); i += batch_size) {
+        turn.fresh += turn.judge(std::span<const Uuid>(all).subspan(i, batch_size), tick);
+        tick += static_cast<std::int64_t>(batch_size);
+      }
+      turn.nanoseconds.push_back((cpu_nanoseconds() - start) / static_cast<double>(block));
+    }
+  }
+
+  std::printf("\n%llu ids live, 10 %% duplicates, median of %zu rounds of %llu messages\n",
+              static_cast<unsigned long long>(live), rounds,
+              static_cast<unsigned long long>(block));
+  std::printf("%-36s %9s %17s %8s %9s\n", "", "ns/msg", "(min .. max)", "ratio", "B/live id");
+  const double ours = median(contenders.front().nanoseconds);
+  int wrong = 0;
+  for (const Contender& c : contenders) {
+    const auto [low, high] = std::minmax_element(c.nanoseconds.begin(), c.nanoseconds.end());
+    std::printf("%-36s %9.1f %8.1f .. %5.1f %8.2f %9.1f\n", c.name.c_str(), median(c.nanoseconds),
+                *low, *high, median(c.nanoseconds) / ours, c.bytes / static_cast<double>(live));
+    // Rotating sets and windows that granules or refreshes lengthen answer the same here, since no
+    // duplicate is older than half a window.
+    if (c.name != "nothing" && c.fresh != contenders.front().fresh) {
+      std::printf("  WRONG: %llu fresh, not %llu\n", static_cast<unsigned long long>(c.fresh),
+                  static_cast<unsigned long long>(contenders.front().fresh));
+      ++wrong;
+    }
+  }
+#if !HAS_BOOST_FLAT
+  std::printf("%-36s %9s\n", "boost::unordered_flat_map + deque", "not run");
+#endif
+  return wrong;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::uint64_t> sizes;
+  std::size_t rounds = 9;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
+      rounds = std::strtoull(argv[++i], nullptr, 10);
+    } else {
+      sizes.push_back(std::strtoull(argv[i], nullptr, 10));
+    }
+  }
+  if (sizes.empty()) sizes = {1'000'000, 16'000'000};
+  int wrong = 0;
+  for (const std::uint64_t live : sizes) wrong += compare(live, rounds);
+  return wrong == 0 ? 0 : 1;
+}
