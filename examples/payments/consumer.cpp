@@ -19,8 +19,9 @@
 
 #include "append_file.hpp"
 #include "journal.hpp"
-#include "kafka.hpp"
+#include "kafka/client.hpp"
 #include "ledger.hpp"
+#include "topic.hpp"
 
 namespace payments {
 namespace {
@@ -35,23 +36,6 @@ using Seen =
 constexpr std::size_t max_batch = 500;
 constexpr int poll_ms = 50;
 
-std::string_view bytes_of(const void* data, std::size_t size) {
-  return data == nullptr ? std::string_view{}
-                         : std::string_view(static_cast<const char*>(data), size);
-}
-
-std::string_view run_of(const rd_kafka_message_t& message) {
-  rd_kafka_headers_t* headers = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-      rd_kafka_header_get_last(headers, kafka::run_header, &value, &size) !=
-          RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return "unknown";
-  }
-  return bytes_of(value, size);
-}
-
 // A message as an order, or why it is none.
 struct Decoded {
   std::optional<Charge> order{};
@@ -59,11 +43,12 @@ struct Decoded {
 };
 
 Decoded decode(const rd_kafka_message_t& message) {
-  if (message.key == nullptr) return {.problem = "no key"};
-  const auto id = idem::Uuid::parse(bytes_of(message.key, message.key_len));
+  const auto key = kafka::key_of(message);
+  if (!key) return {.problem = "no key"};
+  const auto id = idem::Uuid::parse(*key);
   if (!id) return {.problem = "the key is no UUID"};
 
-  const std::string_view payload = bytes_of(message.payload, message.len);
+  const std::string_view payload = kafka::payload_of(message);
   const char* const end = payload.data() + payload.size();
   std::int64_t cents = 0;
   const auto [stop, error] = std::from_chars(payload.data(), end, cents);
@@ -156,8 +141,7 @@ Consumer::Consumer(const ConsumerOptions& options)
   // rebalance to start.
   const kafka::Partitions all(rd_kafka_topic_partition_list_new(options_.partitions));
   for (std::int32_t partition = 0; partition < options_.partitions; ++partition) {
-    rd_kafka_topic_partition_list_add(all.get(), kafka::topic, partition)->offset =
-        RD_KAFKA_OFFSET_STORED;
+    rd_kafka_topic_partition_list_add(all.get(), topic, partition)->offset = RD_KAFKA_OFFSET_STORED;
   }
   if (const auto error = rd_kafka_assign(client_.get(), all.get())) {
     throw std::runtime_error(std::string("no partitions: ") + rd_kafka_err2str(error));
@@ -218,8 +202,8 @@ void Consumer::handle(const rd_kafka_message_t& message) {
   journal_.write({.kind = JournalEntry::Kind::order,
                   .partition = message.partition,
                   .offset = message.offset,
-                  .id = std::string(bytes_of(message.key, message.key_len)),
-                  .run = std::string(run_of(message))});
+                  .id = std::string(*kafka::key_of(message)),
+                  .run = std::string(kafka::header_of(message, run_header).value_or("unknown"))});
   if (options_.dedup) {
     charge_once(*decoded.order, message);
   } else {
@@ -269,12 +253,11 @@ void Consumer::charge(const Charge& order) {
 }
 
 void Consumer::reject(const rd_kafka_message_t& message, std::string_view problem) {
-  const std::string key = message.key == nullptr
-                              ? "none"
-                              : '"' + printable(bytes_of(message.key, message.key_len)) + '"';
+  const auto bytes = kafka::key_of(message);
+  const std::string key = bytes ? '"' + printable(*bytes) + '"' : "none";
   rejects_.write(std::to_string(message.partition) + ' ' + std::to_string(message.offset) + ' ' +
                  std::string(problem) + ": key " + key + ", payload \"" +
-                 printable(bytes_of(message.payload, message.len)) + "\"\n");
+                 printable(kafka::payload_of(message)) + "\"\n");
 }
 
 void Consumer::finish_batch() {
@@ -299,7 +282,7 @@ void Consumer::commit_offsets() {
   const kafka::Partitions offsets(
       rd_kafka_topic_partition_list_new(static_cast<int>(next_offsets_.size())));
   for (const auto& [partition, offset] : next_offsets_) {
-    rd_kafka_topic_partition_list_add(offsets.get(), kafka::topic, partition)->offset = offset;
+    rd_kafka_topic_partition_list_add(offsets.get(), topic, partition)->offset = offset;
   }
   const auto error = rd_kafka_commit(client_.get(), offsets.get(), 0);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {

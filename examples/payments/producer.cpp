@@ -1,10 +1,11 @@
 #include "producer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
+
+#include "topic.hpp"
 
 namespace payments {
 namespace {
@@ -12,41 +13,9 @@ namespace {
 constexpr std::chrono::milliseconds patience{1000};  // after which librdkafka sends a batch again
 constexpr std::chrono::milliseconds withheld{3 * patience};
 
-rd_kafka_vu_t topic_field() {
-  rd_kafka_vu_t field{};
-  field.vtype = RD_KAFKA_VTYPE_TOPIC;
-  field.u.cstr = kafka::topic;
-  return field;
-}
-
-// librdkafka takes writable pointers, and with RD_KAFKA_MSG_F_COPY only reads them.
-rd_kafka_vu_t bytes_field(rd_kafka_vtype_t type, const std::string& bytes) {
-  rd_kafka_vu_t field{};
-  field.vtype = type;
-  field.u.mem.ptr = const_cast<char*>(bytes.data());
-  field.u.mem.size = bytes.size();
-  return field;
-}
-
-rd_kafka_vu_t header_field(const char* name, const std::string& value) {
-  rd_kafka_vu_t field{};
-  field.vtype = RD_KAFKA_VTYPE_HEADER;
-  field.u.header.name = name;
-  field.u.header.val = value.data();
-  field.u.header.size = static_cast<ssize_t>(value.size());
-  return field;
-}
-
-rd_kafka_vu_t copy_field() {
-  rd_kafka_vu_t field{};
-  field.vtype = RD_KAFKA_VTYPE_MSGFLAGS;
-  field.u.i = RD_KAFKA_MSG_F_COPY;
-  return field;
-}
-
 }  // namespace
 
-Producer::Producer(const Outbox& outbox, Broker& broker, ProducerPlan plan)
+Producer::Producer(const Outbox& outbox, kafka::Broker& broker, ProducerPlan plan)
     : outbox_(outbox), broker_(broker), plan_(std::move(plan)), run_("run-1") {
   start();
 }
@@ -81,19 +50,12 @@ void Producer::send_next() {
     ++next_slow_ack_;
   }
   const OutboxMessage& message = outbox_.messages[next_];
-  rd_kafka_vu_t number{};
-  number.vtype = RD_KAFKA_VTYPE_OPAQUE;
-  number.u.ptr = const_cast<OutboxMessage*>(&message);
-  std::array<rd_kafka_vu_t, 6> fields = {topic_field(), copy_field(), number,
-                                         header_field(kafka::run_header, run_),
-                                         bytes_field(RD_KAFKA_VTYPE_VALUE, message.payload)};
-  std::size_t used = 5;
-  if (message.key) fields[used++] = bytes_field(RD_KAFKA_VTYPE_KEY, *message.key);
-  const kafka::Error error(rd_kafka_produceva(client_.get(), fields.data(), used));
-  if (error) {
-    throw std::runtime_error(std::string("a message could not be sent: ") +
-                             rd_kafka_error_string(error.get()));
-  }
+  kafka::send(client_.get(), {.topic = topic,
+                              .key = message.key,
+                              .payload = message.payload,
+                              .header_name = run_header,
+                              .header = run_,
+                              .report_with = &message});
   ++unacknowledged_;
   ++next_;
   published_ = std::max(published_, next_);

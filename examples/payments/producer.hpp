@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "broker.hpp"
-#include "kafka.hpp"
+#include "kafka/broker.hpp"
+#include "kafka/client.hpp"
 #include "outbox.hpp"
 
 namespace payments {
@@ -27,7 +27,7 @@ struct ProducerPlan {
 /// and starts again. Everything happens in step(); there is no thread of its own.
 class Producer {
  public:
-  Producer(const Outbox& outbox, Broker& broker, ProducerPlan plan);
+  Producer(const Outbox& outbox, kafka::Broker& broker, ProducerPlan plan);
 
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
@@ -51,7 +51,7 @@ class Producer {
   void on_report(const rd_kafka_message_t& report);
 
   const Outbox& outbox_;
-  Broker& broker_;
+  kafka::Broker& broker_;
   ProducerPlan plan_;
   kafka::Client client_;
   std::string run_;  // which start of the service a message comes from; travels as a header

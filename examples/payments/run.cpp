@@ -16,11 +16,12 @@
 #include <utility>
 #include <vector>
 
-#include "broker.hpp"
 #include "consumer_process.hpp"
+#include "kafka/broker.hpp"
 #include "outbox.hpp"
 #include "producer.hpp"
 #include "report.hpp"
+#include "topic.hpp"
 
 namespace payments {
 namespace {
@@ -173,7 +174,7 @@ class Demonstration {
         files_(files),
         outbox_(outbox),
         plan_(std::move(plan)),
-        broker_(options.partitions),
+        broker_(topic, options.partitions),
         producer_(outbox, broker_, plan_.producer),
         deadline_(Clock::now() + options.timeout) {}
 
@@ -264,7 +265,7 @@ class Demonstration {
   const Files& files_;
   const Outbox& outbox_;
   Plan plan_;
-  Broker broker_;
+  kafka::Broker broker_;
   Producer producer_;
   Clock::time_point deadline_;
   Progress progress_;

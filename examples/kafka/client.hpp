@@ -5,11 +5,13 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
-/// librdkafka's handles with an owner each.
-namespace payments::kafka {
+/// librdkafka's handles with an owner each, and what the examples do with them.
+namespace kafka {
 
 template <auto destroy>
 struct Destroy {
@@ -29,11 +31,25 @@ using Error = std::unique_ptr<rd_kafka_error_t, Destroy<rd_kafka_error_destroy>>
 using Settings = std::initializer_list<std::pair<const char*, std::string>>;
 using OnReport = void (*)(rd_kafka_t*, const rd_kafka_message_t*, void* owner);
 
-inline constexpr const char* topic = "orders";
-inline constexpr const char* run_header = "run";
-
 /// Throws std::runtime_error with librdkafka's own words.
 Client make_client(rd_kafka_type_t type, Settings settings, OnReport on_report = nullptr,
                    void* owner = nullptr);
 
-}  // namespace payments::kafka
+/// One message, with one header.
+struct Outgoing {
+  const char* topic = nullptr;
+  std::optional<std::string_view> key{};
+  std::string_view payload{};
+  const char* header_name = nullptr;
+  std::string_view header{};
+  const void* report_with = nullptr;  // comes back as the report's _private
+};
+
+/// Copies the message into the client's queue. Throws std::runtime_error if that is refused.
+void send(rd_kafka_t* client, const Outgoing& message);
+
+std::string_view payload_of(const rd_kafka_message_t& message);
+std::optional<std::string_view> key_of(const rd_kafka_message_t& message);
+std::optional<std::string_view> header_of(const rd_kafka_message_t& message, const char* name);
+
+}  // namespace kafka

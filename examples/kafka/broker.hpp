@@ -4,15 +4,16 @@
 #include <cstdint>
 #include <string>
 
-#include "kafka.hpp"
+#include "client.hpp"
 
-namespace payments {
+namespace kafka {
 
 /// librdkafka's mock cluster: one broker that speaks the Kafka protocol on 127.0.0.1 and lives in
 /// this process.
 class Broker {
  public:
-  explicit Broker(int partitions);
+  /// With one topic.
+  Broker(std::string topic, int partitions);
 
   std::string address() const;
 
@@ -20,14 +21,19 @@ class Broker {
   /// long.
   void withhold_next_acknowledgement(std::chrono::milliseconds delay);
 
+  /// The next batch sent by a producer is refused for now, and told so after that long; what the
+  /// producer sends meanwhile is appended before it.
+  void refuse_next_batch(std::chrono::milliseconds delay);
+
   /// How many messages the topic holds, over all partitions. Throws std::runtime_error if the
   /// broker does not answer or has dropped old messages for lack of room.
   std::int64_t messages();
 
  private:
+  std::string topic_;
   int partitions_;
-  kafka::Client client_;  // the cluster needs a client to live in, which can also ask it questions
-  kafka::Cluster cluster_;
+  Client client_;  // the cluster needs a client to live in, which can also ask it questions
+  Cluster cluster_;
 };
 
-}  // namespace payments
+}  // namespace kafka

@@ -1,8 +1,9 @@
 #include "broker.hpp"
 
 #include <stdexcept>
+#include <utility>
 
-namespace payments {
+namespace kafka {
 namespace {
 
 constexpr std::int32_t broker_id = 1;
@@ -15,14 +16,21 @@ void check(rd_kafka_resp_err_t error, const char* what) {
   }
 }
 
+rd_kafka_resp_err_t answer_next_batch(rd_kafka_mock_cluster_t* cluster, rd_kafka_resp_err_t answer,
+                                      std::chrono::milliseconds delay) {
+  return rd_kafka_mock_broker_push_request_error_rtts(cluster, broker_id, produce_request, 1,
+                                                      answer, static_cast<int>(delay.count()));
+}
+
 }  // namespace
 
-Broker::Broker(int partitions)
-    : partitions_(partitions),
-      client_(kafka::make_client(RD_KAFKA_PRODUCER, {})),
+Broker::Broker(std::string topic, int partitions)
+    : topic_(std::move(topic)),
+      partitions_(partitions),
+      client_(make_client(RD_KAFKA_PRODUCER, {})),
       cluster_(rd_kafka_mock_cluster_new(client_.get(), 1)) {
   if (!cluster_) throw std::runtime_error("librdkafka's mock cluster does not start");
-  check(rd_kafka_mock_topic_create(cluster_.get(), kafka::topic, partitions, 1),
+  check(rd_kafka_mock_topic_create(cluster_.get(), topic_.c_str(), partitions, 1),
         "the topic cannot be created");
   rd_kafka_brokers_add(client_.get(), address().c_str());
 }
@@ -30,10 +38,13 @@ Broker::Broker(int partitions)
 std::string Broker::address() const { return rd_kafka_mock_cluster_bootstraps(cluster_.get()); }
 
 void Broker::withhold_next_acknowledgement(std::chrono::milliseconds delay) {
-  check(rd_kafka_mock_broker_push_request_error_rtts(cluster_.get(), broker_id, produce_request, 1,
-                                                     RD_KAFKA_RESP_ERR_NO_ERROR,
-                                                     static_cast<int>(delay.count())),
+  check(answer_next_batch(cluster_.get(), RD_KAFKA_RESP_ERR_NO_ERROR, delay),
         "the acknowledgement cannot be withheld");
+}
+
+void Broker::refuse_next_batch(std::chrono::milliseconds delay) {
+  check(answer_next_batch(cluster_.get(), RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, delay),
+        "the next batch cannot be refused");
 }
 
 std::int64_t Broker::messages() {
@@ -41,7 +52,7 @@ std::int64_t Broker::messages() {
   for (std::int32_t partition = 0; partition < partitions_; ++partition) {
     std::int64_t first = 0;
     std::int64_t end = 0;
-    check(rd_kafka_query_watermark_offsets(client_.get(), kafka::topic, partition, &first, &end,
+    check(rd_kafka_query_watermark_offsets(client_.get(), topic_.c_str(), partition, &first, &end,
                                            answer_ms),
           "the broker does not say how many messages it holds");
     if (first != 0) {
@@ -53,4 +64,4 @@ std::int64_t Broker::messages() {
   return sum;
 }
 
-}  // namespace payments
+}  // namespace kafka
