@@ -27,4 +27,9 @@
 #include <idem/memory/time_window_ring.hpp>
 #include <idem/memory/uuid_set.hpp>
 #include <idem/memory/window_sizing.hpp>
+#include <idem/sequence/monotonic_tracker.hpp>
+#include <idem/sequence/offset_ledger.hpp>
+#include <idem/sequence/producer_batch.hpp>
+#include <idem/sequence/producer_tracker.hpp>
+#include <idem/sequence/replay_window.hpp>
 #include <idem/version.hpp>
