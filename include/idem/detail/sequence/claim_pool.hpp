@@ -1,11 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/sequence/producer_table.hpp>
 #include <idem/sequence/producer_batch.hpp>
 
@@ -40,7 +40,7 @@ class ClaimPool {
     ranges_ = allocate_array<PendingRange>(other.room_);
     if (ranges_ == nullptr) throw_bad_alloc();
     room_ = other.room_;
-    std::copy_n(other.ranges_, used_, ranges_);
+    for (std::uint32_t i = 0; i < used_; ++i) ranges_[i] = other.ranges_[i];
   }
   ClaimPool(ClaimPool&& other) noexcept : ClaimPool(other.most_) {
     swap(other);
@@ -98,11 +98,11 @@ class ClaimPool {
     why = SequenceReason::too_many_in_flight;
     if (room_ >= most_) return false;
     why = SequenceReason::no_memory;
-    const std::uint32_t wanted = std::min(most_, std::max(std::uint32_t{8}, room_ * 2));
-    PendingRange* const larger = allocate_array<PendingRange>(wanted);
-    if (larger == nullptr) return false;
-    std::copy_n(ranges_, used_, larger);
-    release_array(std::exchange(ranges_, larger));
+    const std::uint32_t wanted = smaller(most_, larger(std::uint32_t{8}, room_ * 2));
+    PendingRange* const ranges = allocate_array<PendingRange>(wanted);
+    if (ranges == nullptr) return false;
+    for (std::uint32_t i = 0; i < used_; ++i) ranges[i] = ranges_[i];
+    release_array(std::exchange(ranges_, ranges));
     room_ = wanted;
     return true;
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,14 +8,18 @@
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/sequence/producer_store.hpp>
 #include <idem/sequence/producer_batch.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
 struct MonotonicRecord {
+  struct Rest {
+    std::int64_t last_active;
+  };
+
   std::int64_t producer_id;
-  std::int64_t last_active;
   std::int64_t pushed;
   std::int64_t persisted;
 };
@@ -77,7 +80,7 @@ class MonotonicEngine {
     MonotonicRecord& record = store_.table().at(slot);
     if (sequence <= record.persisted) return Verdict::duplicate;
     record.persisted = sequence;
-    record.pushed = std::max(record.pushed, sequence);
+    record.pushed = larger(record.pushed, sequence);
     if (record.pushed == record.persisted) store_.unpin(slot);
     store_.used(slot, now, 0);
     store_.upkeep(now);
@@ -113,7 +116,10 @@ class MonotonicEngine {
     if (slot != Store::none) return slot;
     SequenceReason why = SequenceReason::none;
     slot = store_.acquire(id, why);
-    if (slot != Store::none) store_.table().at(slot) = {id, 0, -1, -1};
+    if (slot != Store::none) {
+      store_.table().at(slot) = {id, -1, -1};
+      store_.table().rest(slot).last_active = 0;
+    }
     return slot;
   }
 

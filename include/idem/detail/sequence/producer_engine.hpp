@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/sequence/claim_pool.hpp>
 #include <idem/detail/sequence/producer_rules.hpp>
 #include <idem/detail/sequence/producer_store.hpp>
@@ -28,6 +28,7 @@ class ProducerEngine {
  public:
   using Rules = ProducerRules<Numbers, look_back>;
   using Record = ProducerRecord<Numbers, look_back>;
+  using Rest = typename Record::Rest;
   using Store = ProducerStore<Record>;
   static constexpr std::uint32_t none = Store::none;
 
@@ -45,33 +46,36 @@ class ProducerEngine {
   }
 
   [[nodiscard]] Judgement judge(const ProducerBatch& batch) const noexcept {
-    if (const auto fault = Rules::fault(batch); fault != SequenceReason::none) {
-      return poisoned(fault);
-    }
-    if (batch.producer_id < 0) return unchecked(-1);
-    return judge_at(batch, store_.table().find(batch.producer_id));
+    if (!Rules::is_plain(batch)) [[unlikely]]
+      return judge_odd(batch);
+    return judge_plain(batch, store_.table().find(batch.producer_id));
   }
 
   void judge(std::span<const ProducerBatch> batches, std::span<Judgement> answers) const noexcept {
     require_equal_sizes(batches.size(), answers.size());
-    constexpr std::size_t group = 32;
-    std::array<std::uint64_t, group> hashes;
+    // A batch's index line is fetched `ring` batches before it is judged, its record half as many.
+    constexpr std::size_t ring = 32;
+    std::array<std::uint64_t, ring> hashes;
+    std::array<std::uint32_t, ring> likely;
     const auto& table = store_.table();
-    for (std::size_t begin = 0; begin < batches.size(); begin += group) {
-      const std::size_t count = std::min(group, batches.size() - begin);
-      for (std::size_t i = 0; i < count; ++i) {
-        hashes[i] = table.hash(batches[begin + i].producer_id);
-        table.prefetch_line(hashes[i]);
-      }
-      for (std::size_t i = 0; i < count; ++i) table.prefetch_record(hashes[i]);
-      for (std::size_t i = 0; i < count; ++i) {
-        const ProducerBatch& batch = batches[begin + i];
-        const SequenceReason fault = Rules::fault(batch);
+    for (std::size_t i = 0; i < batches.size() + ring; ++i) {
+      if (i >= ring) {
+        const ProducerBatch& batch = batches[i - ring];
+        std::uint32_t slot = likely[i % ring];
+        if (slot == none || table.at(slot).producer_id != batch.producer_id) [[unlikely]] {
+          slot = table.find(batch.producer_id, hashes[i % ring]);
+        }
         // Built where it stays: see append().
-        ::new (static_cast<void*>(&answers[begin + i])) Judgement(
-            fault != SequenceReason::none ? poisoned(fault)
-            : batch.producer_id < 0       ? unchecked(-1)
-                                    : judge_at(batch, table.find(batch.producer_id, hashes[i])));
+        ::new (static_cast<void*>(&answers[i - ring]))
+            Judgement(Rules::is_plain(batch) ? judge_plain(batch, slot) : judge_odd(batch));
+      }
+      if (i < batches.size()) {
+        hashes[i % ring] = table.hash(batches[i].producer_id);
+        table.prefetch_line(hashes[i % ring]);
+      }
+      if (i >= ring / 2 && i < batches.size() + ring / 2) {
+        const std::size_t place = (i - ring / 2) % ring;
+        likely[place] = table.prefetch_record(hashes[place]);
       }
     }
   }
@@ -80,14 +84,16 @@ class ProducerEngine {
   // pieces would wait for the stores.
   [[nodiscard]] Judgement append(const ProducerBatch& batch, OffsetRange offsets,
                                  Instant now) noexcept {
-    const SequenceReason fault = Rules::fault(batch);
-    const std::uint32_t slot = fault != SequenceReason::none || batch.producer_id < 0
-                                   ? none
-                                   : store_.table().find(batch.producer_id);
-    Judgement answer = fault != SequenceReason::none ? poisoned(fault)
-                       : batch.producer_id < 0       ? unchecked(-1)
-                                                     : judge_at(batch, slot);
-    if (answer.verdict == Verdict::fresh) record(batch, slot, offsets, now, answer);
+    const bool plain = Rules::is_plain(batch);
+    const std::uint32_t slot = plain ? store_.table().find(batch.producer_id) : none;
+    Judgement answer = plain ? judge_plain(batch, slot) : judge_odd(batch);
+    if (answer.verdict == Verdict::fresh) {
+      if (slot != none && store_.table().at(slot).claims == 0) [[likely]] {
+        record_plain(batch, slot, offsets, now, answer);
+      } else {
+        record(batch, offsets, now, answer);
+      }
+    }
     return answer;
   }
 
@@ -100,7 +106,8 @@ class ProducerEngine {
       return {poisoned(SequenceReason::bad_origin), {}};
     }
     std::uint32_t slot = store_.table().find(batch.producer_id);
-    Judgement answer = judge_at(batch, slot);
+    Judgement answer =
+        batch.origin == AppendOrigin::client ? judge_plain(batch, slot) : judge_odd(batch);
     if (answer.verdict != Verdict::fresh) return {answer, {}};
     if (slot != none && store_.table().at(slot).claims >= look_back) {
       return {full(SequenceReason::too_many_in_flight), {}};
@@ -114,7 +121,7 @@ class ProducerEngine {
         claims_.release(number);
         return {full(why), {}};
       }
-      store_.table().at(slot).make_unknown();
+      store_.table().at(slot).make_unknown(store_.table().rest(slot));
       store_.table().at(slot).placeholder = true;
     }
     store_.pin(slot);
@@ -127,7 +134,7 @@ class ProducerEngine {
     range.timestamp_ms = batch.timestamp_ms;
     range.unknown_history = answer.reason == SequenceReason::unknown_history;
     range.next = none;
-    (record.claims == 0 ? record.first_claim : claims_.at(last_claim(record)).next) = number;
+    (record.claims == 0 ? first_claim(slot) : claims_.at(last_claim(slot)).next) = number;
     ++record.claims;
     return {answer, {.serial = range.serial, .slot = number}};
   }
@@ -136,13 +143,14 @@ class ProducerEngine {
                                  Instant now) noexcept {
     if (claim.serial == 0) {
       if (!Rules::offsets_fit(-1, offsets)) return poisoned(SequenceReason::bad_offsets);
-      end_offset_ = std::max(end_offset_, offsets.last + 1);
+      end_offset_ = larger(end_offset_, offsets.last + 1);
       return unchecked(-1);
     }
     if (!claims_.holds(claim)) return revoked();
     const PendingRange range = claims_.at(claim.slot);
     Record& record = store_.table().at(range.producer);
-    for (std::uint32_t at = record.first_claim; at != claim.slot; at = claims_.at(at).next) {
+    for (std::uint32_t at = first_claim(range.producer); at != claim.slot;
+         at = claims_.at(at).next) {
       const PendingRange& earlier = claims_.at(at);
       if (earlier.epoch == range.epoch) {
         return {.verdict = Verdict::gap,
@@ -162,13 +170,13 @@ class ProducerEngine {
       ++store_.counters().unknown_history;
     }
     revoke_below(range.producer, range.epoch);
-    record.first_claim = range.next;
+    first_claim(range.producer) = range.next;
     --record.claims;
     claims_.release(claim.slot);
     record.placeholder = false;
     write(range.producer, range.epoch, range.first, range.last, offsets, range.timestamp_ms, now);
     if (record.claims == 0) store_.unpin(range.producer);
-    end_offset_ = std::max(end_offset_, offsets.last + 1);
+    end_offset_ = larger(end_offset_, offsets.last + 1);
     store_.upkeep(now);
     return answer;
   }
@@ -177,7 +185,7 @@ class ProducerEngine {
     if (claim.serial == 0 || !claims_.holds(claim)) return false;
     const PendingRange range = claims_.at(claim.slot);
     Record& record = store_.table().at(range.producer);
-    std::uint32_t* link = &record.first_claim;
+    std::uint32_t* link = &first_claim(range.producer);
     while (*link != claim.slot) link = &claims_.at(*link).next;
     // It and those behind it of its epoch; they stand together.
     while (*link != none && claims_.at(*link).epoch == range.epoch) {
@@ -212,7 +220,7 @@ class ProducerEngine {
     if (created) {
       slot = store_.acquire(marker.producer_id, answer.reason);
       if (slot == none) return full(answer.reason);
-      store_.table().at(slot).make_unknown();
+      store_.table().at(slot).make_unknown(store_.table().rest(slot));
       store_.unpin(slot);
     }
     Record& record = store_.table().at(slot);
@@ -224,7 +232,7 @@ class ProducerEngine {
         record.clear_batches();
         if (record.claims == 0) store_.unpin(slot);
       }
-      record.coordinator_epoch = marker.coordinator_epoch;
+      store_.table().rest(slot).coordinator_epoch = marker.coordinator_epoch;
     }
     if (created || !marker.empty) store_.used(slot, now, marker.timestamp_ms);
     answer.epoch = record.epoch;
@@ -236,14 +244,31 @@ class ProducerEngine {
  private:
   static constexpr std::int32_t all_epochs = highest_epoch + 1;
 
-  // What was judged fresh; `answer` becomes what stands against it.
-  void record(const ProducerBatch& batch, std::uint32_t slot, OffsetRange offsets, Instant now,
-              Judgement& answer) noexcept {
+  // What was judged fresh, of a producer that is known and has no claims; `answer` becomes what
+  // stands against it.
+  void record_plain(const ProducerBatch& batch, std::uint32_t slot, OffsetRange offsets,
+                    Instant now, Judgement& answer) noexcept {
+    if (!Rules::offsets_fit(Numbers::distance(batch.first_sequence, batch.last_sequence), offsets))
+        [[unlikely]] {
+      answer = poisoned(SequenceReason::bad_offsets);
+      return;
+    }
+    if (answer.reason == SequenceReason::unknown_history) ++store_.counters().unknown_history;
+    write(slot, batch.epoch, batch.first_sequence, batch.last_sequence, offsets, batch.timestamp_ms,
+          now);
+    end_offset_ = larger(end_offset_, offsets.last + 1);
+    store_.upkeep(now);
+  }
+
+  // The same of any batch.
+  [[gnu::noinline]] void record(const ProducerBatch& batch, OffsetRange offsets, Instant now,
+                                Judgement& answer) noexcept {
     if (!Rules::offsets_fit(batch, offsets)) {
       answer = poisoned(SequenceReason::bad_offsets);
       return;
     }
     if (batch.producer_id >= 0) {
+      std::uint32_t slot = store_.table().find(batch.producer_id);
       if (slot == none) {
         SequenceReason why = SequenceReason::none;
         slot = store_.acquire(batch.producer_id, why);
@@ -251,13 +276,13 @@ class ProducerEngine {
           answer = full(why);
           return;
         }
-        store_.table().at(slot).make_unknown();
+        store_.table().at(slot).make_unknown(store_.table().rest(slot));
         store_.unpin(slot);
       }
       const Record& producer = store_.table().at(slot);
       if (producer.claims != 0) {
         if (batch.origin == AppendOrigin::client &&
-            claims_.at(last_claim(producer)).epoch == batch.epoch) {
+            claims_.at(last_claim(slot)).epoch == batch.epoch) {
           answer = in_flight(producer, answer.expected);
           return;
         }
@@ -267,7 +292,7 @@ class ProducerEngine {
       write(slot, batch.epoch, batch.first_sequence, batch.last_sequence, offsets,
             batch.timestamp_ms, now);
     }
-    end_offset_ = std::max(end_offset_, offsets.last + 1);
+    end_offset_ = larger(end_offset_, offsets.last + 1);
     store_.upkeep(now);
   }
 
@@ -290,19 +315,29 @@ class ProducerEngine {
             .expected = expected};
   }
 
-  [[nodiscard]] Judgement judge_at(const ProducerBatch& batch, std::uint32_t slot) const noexcept {
-    if (batch.origin == AppendOrigin::client) [[likely]] {
-      if (slot == none) return Rules::unknown_producer(batch, unknown_, end_offset_ == 0);
-      const Record& record = store_.table().at(slot);
-      if (record.claims != 0) [[unlikely]]
-        return judge_with_claims(batch, record);
-      return Rules::settled(batch, record, unknown_, end_offset_ == 0);
+  // Of a batch that is_plain(); `slot` is its producer's.
+  [[nodiscard]] Judgement judge_plain(const ProducerBatch& batch,
+                                      std::uint32_t slot) const noexcept {
+    if (slot == none) [[unlikely]]
+      return Rules::unknown_producer(batch, unknown_, end_offset_ == 0);
+    const Record& record = store_.table().at(slot);
+    if (record.claims != 0) [[unlikely]]
+      return judge_with_claims(batch, slot);
+    return Rules::settled(batch, record, store_.table().rest(slot), unknown_, end_offset_ == 0);
+  }
+
+  // Of one that is not.
+  [[nodiscard, gnu::noinline]] Judgement judge_odd(const ProducerBatch& batch) const noexcept {
+    if (const auto fault = Rules::fault(batch); fault != SequenceReason::none) {
+      return poisoned(fault);
     }
+    if (batch.producer_id < 0) return unchecked(-1);
+    const std::uint32_t slot = store_.table().find(batch.producer_id);
     if (slot == none) return unchecked(-1);
     const Record& record = store_.table().at(slot);
     if (batch.origin == AppendOrigin::coordinator) {
       if (batch.epoch < record.epoch) return Rules::old_epoch(record);
-      if (record.claims != 0 && batch.epoch < claims_.at(last_claim(record)).epoch) {
+      if (record.claims != 0 && batch.epoch < claims_.at(last_claim(slot)).epoch) {
         return in_flight(record, -1);
       }
     }
@@ -310,15 +345,16 @@ class ProducerEngine {
   }
 
   // No answer that the fate of a claim could still change is final.
-  [[nodiscard]] Judgement judge_with_claims(const ProducerBatch& batch,
-                                            const Record& record) const noexcept {
-    const PendingRange& last = claims_.at(last_claim(record));
+  [[nodiscard, gnu::noinline]] Judgement judge_with_claims(const ProducerBatch& batch,
+                                                           std::uint32_t slot) const noexcept {
+    const Record& record = store_.table().at(slot);
+    const Rest& rest = store_.table().rest(slot);
+    const PendingRange& last = claims_.at(last_claim(slot));
     if (batch.epoch < record.epoch) return Rules::old_epoch(record);
     if (batch.epoch == record.epoch) {
-      const std::size_t at =
-          Rules::find(record, batch.last_sequence,
-                      Numbers::distance(batch.first_sequence, batch.last_sequence));
-      if (at != look_back) return Rules::duplicate(record, at);
+      const auto range = Record::range_of(
+          batch.last_sequence, Numbers::distance(batch.first_sequence, batch.last_sequence));
+      if (record.holds(range)) return Rules::duplicate(record, rest, range);
     }
     if (batch.epoch < last.epoch) return in_flight(record, -1);
     if (batch.epoch > last.epoch) {
@@ -327,7 +363,7 @@ class ProducerEngine {
       return Rules::newer_epoch(batch, record.epoch);
     }
     const std::int64_t expected = Numbers::next(last.last);
-    for (std::uint32_t at = record.first_claim; at != none; at = claims_.at(at).next) {
+    for (std::uint32_t at = rest.first_claim; at != none; at = claims_.at(at).next) {
       const PendingRange& range = claims_.at(at);
       if (range.epoch == batch.epoch && range.first == batch.first_sequence &&
           range.last == batch.last_sequence) {
@@ -348,7 +384,7 @@ class ProducerEngine {
     }
     // Behind the last claim. All of it behind the first one too, and its epoch is settled: judged
     // by what is committed.
-    std::uint32_t at = record.first_claim;
+    std::uint32_t at = rest.first_claim;
     while (claims_.at(at).epoch != batch.epoch) at = claims_.at(at).next;
     const std::int64_t settled = claims_.at(at).first;
     if (batch.epoch != record.epoch || record.newest_last() < 0 || settled < 0 ||
@@ -357,7 +393,7 @@ class ProducerEngine {
         !Numbers::is_behind(batch.last_sequence, settled)) {
       return in_flight(record, expected);
     }
-    return Rules::settled(batch, record, unknown_, false);
+    return Rules::settled(batch, record, rest, unknown_, false);
   }
 
   [[nodiscard]] Judgement judge_marker(const ProducerMarker& marker,
@@ -383,15 +419,19 @@ class ProducerEngine {
       if (marker.transaction_open) return Rules::old_epoch(record);
       answer.verdict = Verdict::duplicate;
       answer.reason = SequenceReason::marker_written;
-    } else if (marker.coordinator_epoch < record.coordinator_epoch) {
+    } else if (marker.coordinator_epoch < store_.table().rest(slot).coordinator_epoch) {
       answer.verdict = Verdict::fenced;
       answer.reason = SequenceReason::old_coordinator;
     }
     return answer;
   }
 
-  [[nodiscard]] std::uint32_t last_claim(const Record& record) const noexcept {
-    std::uint32_t at = record.first_claim;
+  // Of the producer's chain.
+  [[nodiscard]] std::uint32_t& first_claim(std::uint32_t slot) noexcept {
+    return store_.table().rest(slot).first_claim;
+  }
+  [[nodiscard]] std::uint32_t last_claim(std::uint32_t slot) const noexcept {
+    std::uint32_t at = store_.table().rest(slot).first_claim;
     while (claims_.at(at).next != none) at = claims_.at(at).next;
     return at;
   }
@@ -399,9 +439,9 @@ class ProducerEngine {
   // Undoes the claims at the front of the chain whose epoch is below `epoch`.
   void revoke_below(std::uint32_t slot, std::int32_t epoch) noexcept {
     Record& record = store_.table().at(slot);
-    while (record.claims != 0 && claims_.at(record.first_claim).epoch < epoch) {
-      const std::uint32_t gone = record.first_claim;
-      record.first_claim = claims_.at(gone).next;
+    while (record.claims != 0 && claims_.at(first_claim(slot)).epoch < epoch) {
+      const std::uint32_t gone = first_claim(slot);
+      first_claim(slot) = claims_.at(gone).next;
       claims_.release(gone);
       --record.claims;
     }
@@ -425,7 +465,7 @@ class ProducerEngine {
       record.epoch = static_cast<std::int16_t>(epoch);
       record.clear_batches();
     }
-    record.push(first, last, offsets, timestamp_ms);
+    record.push(store_.table().rest(slot), first, last, offsets, timestamp_ms);
     record.placeholder = false;
     if (record.claims == 0) store_.unpin(slot);
     store_.used(slot, now, timestamp_ms);

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
@@ -14,61 +15,79 @@ namespace idem::inline IDEM_ABI::detail {
 
 inline constexpr std::int32_t highest_epoch = 32767;
 
-// What is known of one producer: flat, trivially copyable, and laid out so that a judgement reads
-// its first bytes only. The newest `look_back` batches form a ring; an unused place holds a last
-// number that no batch can have.
+// What is known of one producer: flat, trivially copyable, and in two parts. A judgement reads the
+// first alone, which with its link is one cache line where numbers are 31 bits and the look-back is
+// 5; only the answer to a repeat needs the rest. The newest `look_back` batches form a ring; an
+// unused place has the last number -1, as a batch without sequence numbers has.
 template <class Numbers, std::size_t look_back>
 struct ProducerRecord {
-  static constexpr std::int32_t unused = -2;
+  struct Range {
+    typename Numbers::Number last;
+    typename Numbers::Length length;  // less one
+  };
+  struct Rest {
+    std::int64_t last_active;  // see ProducerStore
+    std::int32_t coordinator_epoch;
+    std::uint32_t first_claim;  // of the chain of those in flight
+    std::int64_t last_offset[look_back];
+    std::int64_t timestamp_ms[look_back];
+  };
 
   std::int64_t producer_id;
-  std::int64_t last_active;  // see Upkeep
-  std::int32_t coordinator_epoch;
-  std::uint32_t first_claim;  // of the chain of those in flight
-  std::int16_t epoch;         // -1: none yet
-  std::uint8_t newest;        // place in the ring
+  Range range[look_back];
+  std::int16_t epoch;   // -1: none yet
+  std::uint8_t newest;  // place in the ring
   std::uint8_t count;
   std::uint8_t claims;
   bool history_lost;  // what came before the oldest batch was never seen here
   bool placeholder;   // made for a claim, to vanish with it
-  typename Numbers::Number last[look_back];
-  typename Numbers::Length length[look_back];  // less one
-  std::int64_t last_offset[look_back];
-  std::int64_t timestamp_ms[look_back];
 
   void clear_batches() noexcept {
     count = 0;
     newest = look_back - 1;
     history_lost = false;
-    std::fill_n(last, look_back, typename Numbers::Number{unused});
+    for (Range& unused : range) unused = {-1, 0};
   }
 
-  void make_unknown() noexcept {
-    last_active = 0;
-    coordinator_epoch = -1;
-    first_claim = 0xffffffff;
+  void make_unknown(Rest& rest) noexcept {
+    rest.last_active = 0;
+    rest.coordinator_epoch = -1;
+    rest.first_claim = 0xffffffff;
+    for (std::size_t i = 0; i < look_back; ++i) rest.last_offset[i] = rest.timestamp_ms[i] = -1;
     epoch = -1;
     claims = 0;
     placeholder = false;
-    std::fill_n(length, look_back, typename Numbers::Length{0});
-    std::fill_n(last_offset, look_back, std::int64_t{-1});
-    std::fill_n(timestamp_ms, look_back, std::int64_t{-1});
     clear_batches();
+  }
+
+  [[nodiscard]] static Range range_of(std::int64_t last, std::int64_t length) noexcept {
+    return {static_cast<typename Numbers::Number>(last),
+            static_cast<typename Numbers::Length>(length)};
+  }
+  [[nodiscard]] bool is_at(std::size_t at, Range wanted) const noexcept {
+    if constexpr (sizeof(Range) == sizeof(std::uint64_t)) {
+      return std::bit_cast<std::uint64_t>(range[at]) == std::bit_cast<std::uint64_t>(wanted);
+    } else {
+      return (range[at].last == wanted.last) & (range[at].length == wanted.length);
+    }
+  }
+  // Of a range with numbers. All places are looked at, without a branch: that is quicker than to
+  // stop.
+  [[nodiscard]] bool holds(Range wanted) const noexcept {
+    return holds(wanted, std::make_index_sequence<look_back>());
   }
 
   // The place of the batch that is `age` batches older than the newest.
   [[nodiscard]] std::size_t place(std::size_t age) const noexcept {
     return age <= newest ? newest - age : newest + look_back - age;
   }
-  [[nodiscard]] std::int64_t newest_last() const noexcept {
-    return count == 0 ? -1 : std::int64_t{last[newest]};
-  }
+  [[nodiscard]] std::int64_t newest_last() const noexcept { return range[newest].last; }
   [[nodiscard]] std::int64_t first_of(std::size_t at) const noexcept {
-    return last[at] < 0 ? -1 : Numbers::decrement(last[at], length[at]);
+    return range[at].last < 0 ? -1 : Numbers::decrement(range[at].last, range[at].length);
   }
 
-  void push(std::int64_t first_sequence, std::int64_t last_sequence, OffsetRange offsets,
-            std::int64_t timestamp) noexcept {
+  void push(Rest& rest, std::int64_t first_sequence, std::int64_t last_sequence,
+            OffsetRange offsets, std::int64_t timestamp) noexcept {
     if (count == 0) {
       history_lost = first_sequence > 0;
     } else if (count == look_back) {
@@ -76,10 +95,15 @@ struct ProducerRecord {
     }
     newest = static_cast<std::uint8_t>(newest + 1 == look_back ? 0 : newest + 1);
     if (count < look_back) ++count;
-    last[newest] = static_cast<typename Numbers::Number>(last_sequence);
-    length[newest] = static_cast<typename Numbers::Length>(offsets.last - offsets.first);
-    last_offset[newest] = offsets.last;
-    timestamp_ms[newest] = timestamp;
+    range[newest] = range_of(last_sequence, offsets.last - offsets.first);
+    rest.last_offset[newest] = offsets.last;
+    rest.timestamp_ms[newest] = timestamp;
+  }
+
+ private:
+  template <std::size_t... at>
+  [[nodiscard]] bool holds(Range wanted, std::index_sequence<at...>) const noexcept {
+    return (static_cast<unsigned>(is_at(at, wanted)) | ...) != 0;
   }
 };
 
@@ -87,6 +111,19 @@ struct ProducerRecord {
 template <class Numbers, std::size_t look_back>
 struct ProducerRules {
   using Record = ProducerRecord<Numbers, look_back>;
+  using Rest = typename Record::Rest;
+
+  // Whether a batch is a client's, has a producer id and is without fault: what nearly all are,
+  // told with one branch.
+  [[nodiscard]] static bool is_plain(const ProducerBatch& batch) noexcept {
+    constexpr auto highest = static_cast<std::uint64_t>(Numbers::highest);
+    const bool odd = (batch.producer_id < 0) |
+                     (static_cast<std::uint32_t>(batch.epoch) > std::uint32_t{highest_epoch}) |
+                     (batch.origin != AppendOrigin::client) |
+                     (static_cast<std::uint64_t>(batch.first_sequence) > highest) |
+                     (static_cast<std::uint64_t>(batch.last_sequence) > highest);
+    return !odd && Numbers::valid_range(batch.first_sequence, batch.last_sequence);
+  }
 
   // `none` where the batch is one that can be judged. Of a batch without a producer id nothing else
   // is read.
@@ -142,32 +179,19 @@ struct ProducerRules {
             .expected = batch.first_sequence};
   }
 
-  // The place of the oldest batch in the ring with exactly this range, or look_back.
-  [[nodiscard]] static std::size_t find(const Record& record, std::int64_t last_sequence,
-                                        std::int64_t length) noexcept {
-    const auto wanted = static_cast<typename Numbers::Number>(last_sequence);
-    const auto wanted_length = static_cast<typename Numbers::Length>(length);
-    std::uint32_t agree = 0;
-    for (std::size_t i = 0; i < look_back; ++i) {
-      agree |= static_cast<std::uint32_t>((record.last[i] == wanted) &
-                                          (record.length[i] == wanted_length))
-               << i;
-    }
-    if (agree == 0) return look_back;
-    for (std::size_t age = record.count; age-- != 0;) {
-      if ((agree >> record.place(age) & 1) != 0) return record.place(age);
-    }
-    return look_back;
-  }
-
-  [[nodiscard]] static Judgement duplicate(const Record& record, std::size_t at) noexcept {
+  // Of a range that the record holds; its oldest place answers.
+  [[nodiscard]] static Judgement duplicate(const Record& record, const Rest& rest,
+                                           typename Record::Range range) noexcept {
+    std::size_t age = record.count - std::size_t{1};
+    while (!record.is_at(record.place(age), range)) --age;
+    const std::size_t at = record.place(age);
     return {.verdict = Verdict::duplicate,
             .reason = SequenceReason::repeated,
             .epoch = record.epoch,
             .expected = Numbers::next(record.newest_last()),
-            .first_offset = record.last_offset[at] - std::int64_t{record.length[at]},
-            .last_offset = record.last_offset[at],
-            .timestamp_ms = record.timestamp_ms[at]};
+            .first_offset = rest.last_offset[at] - std::int64_t{range.length},
+            .last_offset = rest.last_offset[at],
+            .timestamp_ms = rest.timestamp_ms[at]};
   }
 
   [[nodiscard]] static Judgement old_epoch(const Record& record) noexcept {
@@ -176,13 +200,14 @@ struct ProducerRules {
 
   // A client's batch, the producer's record existing and nothing of it in flight.
   [[nodiscard]] static Judgement settled(const ProducerBatch& batch, const Record& record,
-                                         UnknownProducer rule, bool log_empty) noexcept {
-    if (batch.epoch == record.epoch) {
+                                         const Rest& rest, UnknownProducer rule,
+                                         bool log_empty) noexcept {
+    if (batch.epoch == record.epoch) [[likely]] {
       const std::int64_t length = Numbers::distance(batch.first_sequence, batch.last_sequence);
-      const std::size_t at = find(record, batch.last_sequence, length);
-      if (at != look_back) return duplicate(record, at);
+      const auto range = Record::range_of(batch.last_sequence, length);
+      if (record.holds(range)) return duplicate(record, rest, range);
       const std::int64_t expected = Numbers::next(record.newest_last());
-      if (batch.first_sequence == expected) {
+      if (batch.first_sequence == expected) [[likely]] {
         return {.verdict = Verdict::fresh,
                 .reason = SequenceReason::next,
                 .epoch = record.epoch,
@@ -243,11 +268,11 @@ struct ProducerRules {
       bool advanced = false;
       for (std::size_t age = record.count; age-- != 0;) {
         const std::size_t at = record.place(age);
-        if (record.last[at] < 0) continue;
+        if (record.range[at].last < 0) continue;
         // Distances from the start of the batch; a number outside lies beyond its length.
         const std::int64_t into = Numbers::distance(record.first_of(at), first);
-        if (into < 0 || into > record.length[at]) continue;
-        const std::int64_t covered = record.length[at] - into;  // less one
+        if (into < 0 || into > record.range[at].length) continue;
+        const std::int64_t covered = record.range[at].length - into;  // less one
         if (covered >= count - 1) return true;
         first = Numbers::increment(first, covered + 1);
         count -= covered + 1;

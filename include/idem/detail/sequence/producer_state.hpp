@@ -1,15 +1,17 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include <idem/core/byte_cursor.hpp>
 #include <idem/core/error.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/sequence/producer_engine.hpp>
 #include <idem/detail/sequence/producer_table.hpp>
 
@@ -31,6 +33,7 @@ class ProducerState {
  public:
   using Engine = ProducerEngine<Numbers, look_back>;
   using Record = typename Engine::Record;
+  using Rest = typename Record::Rest;
 
   static constexpr std::size_t header_bytes = 4 + 4 + 8 + 8 + 4;
   static constexpr std::size_t producer_bytes = 8 + 8 + 4 + 2 + 1 + 1 + 4;
@@ -49,7 +52,7 @@ class ProducerState {
   [[nodiscard]] static bool encode(const Engine& engine, std::span<std::byte> to) noexcept {
     const auto& table = engine.store().table();
     if (to.size() != encoded_size(engine)) return false;
-    Place* const places = allocate_array<Place>(std::max(1u, table.size()));
+    Place* const places = allocate_array<Place>(larger(1u, table.size()));
     if (places == nullptr) return false;
     const std::uint32_t count = collect(table, places);
     ByteWriter out(to);
@@ -63,19 +66,20 @@ class ProducerState {
     out.u32(count);
     for (std::uint32_t i = 0; i < count; ++i) {
       const Record& record = table.at(places[i].slot);
+      const Rest& rest = table.rest(places[i].slot);
       out.i64(record.producer_id);
-      out.i64(record.last_active);
-      out.i32(record.coordinator_epoch);
+      out.i64(rest.last_active);
+      out.i32(rest.coordinator_epoch);
       out.i16(record.epoch);
       out.u8(record.history_lost ? 1 : 0);
       out.u8(record.count);
       out.u32(places[i].rank);
       for (std::size_t age = record.count; age-- != 0;) {
         const std::size_t at = record.place(age);
-        write_number(out, record.last[at]);
-        write_number(out, record.length[at]);
-        out.i64(record.last_offset[at]);
-        out.i64(record.timestamp_ms[at]);
+        write_number(out, record.range[at].last);
+        write_number(out, record.range[at].length);
+        out.i64(rest.last_offset[at]);
+        out.i64(rest.timestamp_ms[at]);
       }
     }
     release_array(places);
@@ -117,9 +121,9 @@ class ProducerState {
     if (count > engine.store().limits().max_producers) {
       return fault(ErrorCode::limit_exceeded, 24, "producers");
     }
-    auto* const order = allocate_array<std::uint32_t>(std::max(1u, count));
+    auto* const order = allocate_array<std::uint32_t>(larger(1u, count));
     if (order == nullptr) return fault(ErrorCode::out_of_memory, 24, "producers");
-    std::fill_n(order, count, Engine::none);
+    for (std::uint32_t i = 0; i < count; ++i) order[i] = Engine::none;
     const auto error = decode_producers(in, engine, order, count, end_offset);
     if (!error) {
       for (std::uint32_t i = 0; i < count; ++i) engine.store().unpin(order[i]);
@@ -155,10 +159,28 @@ class ProducerState {
     return table.holds(slot) && !table.at(slot).placeholder;
   }
 
+  // A heap sort: <algorithm> would double the price of the header.
+  static void sort_by_id(Place* places, std::uint32_t count) noexcept {
+    const auto sink = [places](std::uint64_t hole, std::uint64_t end) {
+      const Place sinking = places[hole];
+      for (std::uint64_t child = 2 * hole + 1; child < end; child = 2 * hole + 1) {
+        if (child + 1 < end && places[child].id < places[child + 1].id) ++child;
+        if (places[child].id <= sinking.id) break;
+        places[hole] = places[child];
+        hole = child;
+      }
+      places[hole] = sinking;
+    };
+    for (std::uint64_t i = count / 2; i-- != 0;) sink(i, count);
+    for (std::uint64_t end = count; end > 1; --end) {
+      std::swap(places[0], places[end - 1]);
+      sink(0, end - 1);
+    }
+  }
+
   // All producers by id. Those with claims count as the most recently used, by id.
   template <class Table>
   [[nodiscard]] static std::uint32_t collect(const Table& table, Place* places) noexcept {
-    const auto by_id = [](const Place& a, const Place& b) { return a.id < b.id; };
     std::uint32_t count = 0;
     for (std::uint32_t slot = table.oldest(); slot != Engine::none; slot = table.newer(slot)) {
       places[count] = {table.at(slot).producer_id, slot, count};
@@ -169,9 +191,9 @@ class ProducerState {
       if (!is_state(table, slot) || table.is_listed(slot)) continue;
       places[count++] = {table.at(slot).producer_id, slot, 0};
     }
-    std::sort(places + listed, places + count, by_id);
+    sort_by_id(places + listed, count - listed);
     for (std::uint32_t i = listed; i < count; ++i) places[i].rank = i;
-    std::sort(places, places + count, by_id);
+    sort_by_id(places, count);
     return count;
   }
 
@@ -228,9 +250,10 @@ class ProducerState {
       }
       order[rank] = slot;
       Record& record = table.at(slot);
-      record.make_unknown();
-      record.last_active = last_active;
-      record.coordinator_epoch = coordinator;
+      Rest& rest = table.rest(slot);
+      record.make_unknown(rest);
+      rest.last_active = last_active;
+      rest.coordinator_epoch = coordinator;
       record.epoch = epoch;
       for (std::uint8_t k = 0; k < batches; ++k) {
         const std::size_t batch_start = in.position();
@@ -245,7 +268,7 @@ class ProducerState {
         if (!is_batch(last, length, last_offset, end_offset)) {
           return Error{ErrorCode::bad_value, batch_start, "batch"};
         }
-        record.push(last < 0 ? -1 : Numbers::decrement(last, length), last,
+        record.push(rest, last < 0 ? -1 : Numbers::decrement(last, length), last,
                     {last_offset - length, last_offset}, timestamp);
       }
       // With room left in the look-back nothing was dropped, and the oldest batch decides.

@@ -24,7 +24,7 @@ struct StoreLimits {
 
 // Producers under a cap: who is forgotten when, and how often that was too early.
 //
-// A record has `last_active`, in the units of ExpireBy: nanoseconds of the caller's clock or
+// The rest of a record has `last_active`, in the units of ExpireBy: nanoseconds of the caller's clock or
 // milliseconds of record time. Pinned producers are in no list, so nothing here can forget them.
 template <class Record>
 class ProducerStore {
@@ -44,7 +44,9 @@ class ProducerStore {
     if (other.forgotten_ == nullptr) return;
     forgotten_ = allocate_array<std::int64_t>(limits_.remember_forgotten);
     if (forgotten_ == nullptr) throw_bad_alloc();
-    std::copy_n(other.forgotten_, limits_.remember_forgotten, forgotten_);
+    for (std::uint32_t i = 0; i < limits_.remember_forgotten; ++i) {
+      forgotten_[i] = other.forgotten_[i];
+    }
   }
   ProducerStore(ProducerStore&& other) noexcept
       : table_(std::move(other.table_)),
@@ -101,7 +103,7 @@ class ProducerStore {
 
   // The list has it as the most recently used, whether it was pinned or not.
   void used(std::uint32_t slot, Instant now, std::int64_t record_time_ms) noexcept {
-    table_.at(slot).last_active =
+    table_.rest(slot).last_active =
         limits_.expire_by == ExpireBy::arrival ? now.since_epoch().count() : record_time_ms;
     if (table_.is_listed(slot)) table_.touch(slot);
   }
@@ -158,7 +160,7 @@ class ProducerStore {
   static constexpr std::int64_t nanoseconds_a_millisecond = 1'000'000;
 
   [[nodiscard]] bool is_idle(std::uint32_t slot, Instant now) const noexcept {
-    const std::int64_t since = table_.at(slot).last_active;
+    const std::int64_t since = table_.rest(slot).last_active;
     const std::int64_t now_ns = now.since_epoch().count();
     const std::int64_t limit_ns = limits_.expire_after.count();
     if (limits_.expire_by == ExpireBy::arrival) {
@@ -175,7 +177,7 @@ class ProducerStore {
       if (forgotten_ == nullptr) {
         forgotten_ = allocate_array<std::int64_t>(limits_.remember_forgotten);
         if (forgotten_ != nullptr) {
-          std::fill_n(forgotten_, limits_.remember_forgotten, std::int64_t{-1});
+          for (std::uint32_t i = 0; i < limits_.remember_forgotten; ++i) forgotten_[i] = -1;
         }
       }
       if (forgotten_ != nullptr) forgotten_[place(id)] = id;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +13,10 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace idem::inline IDEM_ABI::detail {
 
@@ -59,20 +62,22 @@ class IdMixer {
 };
 
 // Records by producer id: chunks of records that never move, an index of cache lines, a list from
-// the least to the most recently used, all linked by 32-bit slots.
+// the least to the most recently used, all linked by 32-bit slots. A record is two structures, the
+// one that look-ups read together with its link, and the rest.
 //
 // An index line holds a byte of hash and a slot for each of twelve records; a record whose line is
 // full goes to the next one, and each line passed counts it. No record is further than `reach`
-// lines from its home, so a look-up reads a bounded number of lines. The index grows by a quarter beside
-// the old one, and every insertion moves one line of the old: no call does more than a bounded
-// amount of it.
+// lines from its home, so a look-up reads a bounded number of lines. The index grows by a quarter
+// beside the old one, and every insertion moves one line of the old: no call does more than a
+// bounded amount of it.
 //
-// A record is trivially copyable and has a member `producer_id`.
+// A record is trivially copyable and has a member `producer_id` and a type `Rest`.
 template <class Record>
 class ProducerTable {
   static_assert(std::is_trivially_copyable_v<Record>);
 
  public:
+  using Rest = typename Record::Rest;
   static constexpr std::uint32_t none = 0xffffffff;
   static constexpr std::uint32_t chunk_records = 32;
   static constexpr std::uint32_t line_slots = 12;
@@ -114,11 +119,13 @@ class ProducerTable {
            (new_.count + old_.count) * sizeof(Line);
   }
 
-  [[nodiscard]] Record& at(std::uint32_t slot) noexcept {
-    return chunk_[slot / chunk_records]->records[slot % chunk_records];
+  [[nodiscard]] Record& at(std::uint32_t slot) noexcept { return entry(slot).record; }
+  [[nodiscard]] const Record& at(std::uint32_t slot) const noexcept { return entry(slot).record; }
+  [[nodiscard]] Rest& rest(std::uint32_t slot) noexcept {
+    return chunk_[slot / chunk_records]->rests[slot % chunk_records];
   }
-  [[nodiscard]] const Record& at(std::uint32_t slot) const noexcept {
-    return chunk_[slot / chunk_records]->records[slot % chunk_records];
+  [[nodiscard]] const Rest& rest(std::uint32_t slot) const noexcept {
+    return chunk_[slot / chunk_records]->rests[slot % chunk_records];
   }
 
   [[nodiscard]] std::uint64_t hash(std::int64_t id) const noexcept { return mixer_(id); }
@@ -126,23 +133,32 @@ class ProducerTable {
   // The slot of a producer, or `none`.
   [[nodiscard]] std::uint32_t find(std::int64_t id) const noexcept { return find(id, hash(id)); }
   [[nodiscard]] std::uint32_t find(std::int64_t id, std::uint64_t hash) const noexcept {
-    const std::uint32_t slot = find_in(new_, id, hash);
-    if (slot != none || old_.count == 0) return slot;
-    return find_in(old_, id, hash);
+    if (new_.count == 0) [[unlikely]]
+      return none;
+    const Line& line = new_.lines[home(new_, hash)];
+    for (std::uint32_t mask = matches(line, tag_of(hash)); mask != 0; mask &= mask - 1) {
+      const std::uint32_t slot = line.slot[lowest_bit(mask)];
+      if (at(slot).producer_id == id) [[likely]]
+        return slot;
+    }
+    if (line.passed == 0 && old_.count == 0) return none;
+    return find_anywhere(id, hash);
   }
 
   void prefetch_line(std::uint64_t hash) const noexcept {
     if (new_.count != 0) __builtin_prefetch(new_.lines + home(new_, hash));
   }
-  // The record a look-up will most likely read: the first whose byte of hash agrees.
-  void prefetch_record(std::uint64_t hash) const noexcept {
-    if (new_.count == 0) return;
+  // The slot whose record a look-up will most likely read, the first whose byte of hash agrees, or
+  // `none`; its first cache line is fetched.
+  [[nodiscard]] std::uint32_t prefetch_record(std::uint64_t hash) const noexcept {
+    if (new_.count == 0) [[unlikely]]
+      return none;
     const Line& line = new_.lines[home(new_, hash)];
     const std::uint32_t mask = matches(line, tag_of(hash));
-    if (mask == 0) return;
-    const auto* const record = reinterpret_cast<const char*>(&at(line.slot[lowest_bit(mask)]));
-    __builtin_prefetch(record);
-    __builtin_prefetch(record + 64);
+    if (mask == 0) return none;
+    const std::uint32_t slot = line.slot[lowest_bit(mask)];
+    __builtin_prefetch(&at(slot));
+    return slot;
   }
 
   // Takes a slot for a producer that is not there, its record uninitialised but for the id, in no
@@ -189,8 +205,13 @@ class ProducerTable {
   }
   void touch(std::uint32_t slot) noexcept {
     if (slot == newest_) return;
-    unlist(slot);
-    list(slot);
+    Link& here = link(slot);
+    const Link was = here;
+    (was.previous == none ? oldest_ : link(was.previous).next) = was.next;
+    link(was.next).previous = was.previous;  // there is one, or it would be the newest
+    here = {none, newest_};
+    link(newest_).next = slot;
+    newest_ = slot;
   }
 
   void swap(ProducerTable& other) noexcept {
@@ -219,9 +240,13 @@ class ProducerTable {
     std::uint32_t next;
     std::uint32_t previous;
   };
-  struct Chunk {
-    Record records[chunk_records];
-    Link links[chunk_records];
+  struct Entry {
+    Record record;
+    Link link;
+  };
+  struct alignas(64) Chunk {
+    Entry entries[chunk_records];
+    Rest rests[chunk_records];
   };
   struct alignas(64) Line {
     std::byte tag[line_slots];  // 0: free
@@ -256,27 +281,36 @@ class ProducerTable {
     return slot;
   }
 
-  [[nodiscard]] Link& link(std::uint32_t slot) noexcept {
-    return chunk_[slot / chunk_records]->links[slot % chunk_records];
+  [[nodiscard]] Entry& entry(std::uint32_t slot) noexcept {
+    return chunk_[slot / chunk_records]->entries[slot % chunk_records];
   }
-  [[nodiscard]] const Link& link(std::uint32_t slot) const noexcept {
-    return chunk_[slot / chunk_records]->links[slot % chunk_records];
+  [[nodiscard]] const Entry& entry(std::uint32_t slot) const noexcept {
+    return chunk_[slot / chunk_records]->entries[slot % chunk_records];
   }
+  [[nodiscard]] Link& link(std::uint32_t slot) noexcept { return entry(slot).link; }
+  [[nodiscard]] const Link& link(std::uint32_t slot) const noexcept { return entry(slot).link; }
 
   [[nodiscard]] static std::uint64_t home(const Index& index, std::uint64_t hash) noexcept {
     return multiply_high(hash, index.count);
   }
   [[nodiscard]] static std::uint64_t tag_of(std::uint64_t hash) noexcept {
     // Of the low bits, as the home is made of the high ones; never 0.
-    return (hash & 0x7f) | 0x80;
+    const std::uint64_t low = hash & 0xff;
+    return low + (low == 0 ? 1 : 0);
   }
   // Bit i for each entry i whose tag may agree; no agreeing one is left out.
   [[nodiscard]] static std::uint32_t matches(const Line& line, std::uint64_t tag) noexcept {
+#if defined(__SSE2__)
+    const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(line.tag));
+    const __m128i same = _mm_cmpeq_epi8(tags, _mm_set1_epi8(static_cast<char>(tag)));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(same)) & ((1u << line_slots) - 1);
+#else
     const std::uint64_t first =
         zero_bytes(load_little<std::uint64_t>(line.tag) ^ tag * 0x0101010101010101);
     const std::uint64_t rest = zero_bytes(load_little<std::uint32_t>(line.tag + 8) ^
                                           (tag * 0x01010101 | 0xffffffff00000000));
     return gather(first) | gather(rest & 0xffffffff) << 8;
+#endif
   }
   // 0x80 in each byte that is zero, exactly.
   [[nodiscard]] static std::uint64_t zero_bytes(std::uint64_t x) noexcept {
@@ -291,11 +325,17 @@ class ProducerTable {
     return static_cast<std::uint32_t>(__builtin_ctz(mask));
   }
 
+  // What find() does where the first line does not answer.
+  [[nodiscard]] std::uint32_t find_anywhere(std::int64_t id, std::uint64_t hash) const noexcept {
+    const std::uint32_t slot = find_in(new_, id, hash);
+    if (slot != none || old_.count == 0) return slot;
+    return find_in(old_, id, hash);
+  }
   [[nodiscard]] std::uint32_t find_in(const Index& index, std::int64_t id,
                                       std::uint64_t hash) const noexcept {
     if (index.count == 0) return none;
     std::uint64_t number = home(index, hash);
-    const std::uint64_t steps = std::min<std::uint64_t>(reach, index.count);
+    const std::uint64_t steps = smaller<std::uint64_t>(reach, index.count);
     for (std::uint64_t step = 0; step < steps; ++step) {
       const Line& line = index.lines[number];
       for (std::uint32_t mask = matches(line, tag_of(hash)); mask != 0; mask &= mask - 1) {
@@ -312,7 +352,7 @@ class ProducerTable {
   [[nodiscard]] static bool place(Index& index, std::uint64_t hash, std::uint32_t slot) noexcept {
     const std::uint64_t start = home(index, hash);
     std::uint64_t number = start;
-    const std::uint64_t steps = std::min<std::uint64_t>(reach, index.count);
+    const std::uint64_t steps = smaller<std::uint64_t>(reach, index.count);
     for (std::uint64_t step = 0; step < steps; ++step) {
       Line& line = index.lines[number];
       const std::uint32_t mask = matches(line, 0);
@@ -337,7 +377,7 @@ class ProducerTable {
     if (index.count == 0) return false;
     const std::uint64_t start = home(index, hash);
     std::uint64_t number = start;
-    const std::uint64_t steps = std::min<std::uint64_t>(reach, index.count);
+    const std::uint64_t steps = smaller<std::uint64_t>(reach, index.count);
     for (std::uint64_t step = 0; step < steps; ++step) {
       Line& line = index.lines[number];
       for (std::uint32_t mask = matches(line, tag_of(hash)); mask != 0; mask &= mask - 1) {
@@ -407,7 +447,7 @@ class ProducerTable {
       if (!fits(wanted * sizeof(Chunk*))) return false;
       Chunk** const table = allocate_array<Chunk*>(wanted);
       if (table == nullptr) return false;
-      std::copy_n(chunk_, chunks_, table);
+      for (std::uint32_t i = 0; i < chunks_; ++i) table[i] = chunk_[i];
       release_array(std::exchange(chunk_, table));
       chunk_room_ = wanted;
     }
@@ -419,7 +459,7 @@ class ProducerTable {
   }
 
   [[nodiscard]] bool fits(std::uint64_t more) noexcept {
-    limited_ = more > byte_limit_ - std::min(byte_limit_, heap_bytes());
+    limited_ = more > byte_limit_ - smaller(byte_limit_, heap_bytes());
     return !limited_;
   }
 
@@ -427,7 +467,8 @@ class ProducerTable {
     if (from.count == 0) return true;
     Line* const lines = allocate_array<Line>(static_cast<std::size_t>(from.count));
     if (lines == nullptr) return false;
-    std::copy_n(from.lines, from.count, lines);
+    std::memcpy(static_cast<void*>(lines), from.lines,
+                static_cast<std::size_t>(from.count) * sizeof(Line));
     to = {lines, from.count, from.held};
     return true;
   }
