@@ -332,7 +332,7 @@ class PositionIndex {
   static constexpr std::uint64_t segment_lines = 1024;
 
  private:
-  static constexpr Position sweep_interval = 8;
+  static constexpr Position sweep_interval = 16;
 
   [[nodiscard]] static constexpr std::size_t segments_for(std::uint64_t lines) noexcept {
     return static_cast<std::size_t>((lines + segment_lines - 1) / segment_lines);

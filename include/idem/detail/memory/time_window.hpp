@@ -129,29 +129,35 @@ class TimeWindow {
   template <class TimeOf>
   void insert(std::span<const Id> ids, TimeOf&& time_of, std::span<Verdict> verdicts) noexcept {
     require_equal_sizes(ids.size(), verdicts.size());
-    constexpr std::size_t group = 32;
-    std::array<std::uint64_t, group> hashes;
-    for (std::size_t begin = 0; begin < ids.size(); begin += group) {
-      const std::size_t count = smaller(group, ids.size() - begin);
-      for (std::size_t i = 0; i < count; ++i) {
-        hashes[i] = slot_of(hash_, ids[begin + i]);
-        if (index_.lines() != 0) index_.prefetch(hashes[i]);
-        if (phase_ == Phase::migrating) old_.prefetch(hashes[i]);
+    constexpr std::size_t group = 16;
+    std::array<std::uint64_t, 2 * group> hashes;
+    // The lines of a group are on their way while the group before is judged.
+    const auto fetch_lines = [&](std::size_t begin) __attribute__((always_inline)) {
+      const std::size_t end = smaller(ids.size(), begin + group);
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::uint64_t hash = slot_of(hash_, ids[i]);
+        hashes[i % (2 * group)] = hash;
+        if (index_.lines() != 0) index_.prefetch(hash);
+        if (phase_ == Phase::migrating) old_.prefetch(hash);
       }
+    };
+    const auto fetch_entry = [this](Position position) __attribute__((always_inline)) {
+      __builtin_prefetch(ring_.chunk_of(position) + ring_.place_in_chunk(position) * sizeof(Id));
+    };
+    if (!ids.empty()) fetch_lines(0);
+    for (std::size_t begin = 0; begin < ids.size(); begin += group) {
+      const std::size_t end = smaller(ids.size(), begin + group);
+      if (end < ids.size()) fetch_lines(end);
       if (index_.lines() != 0) {
-        const auto fetch = [this](Position position) __attribute__((always_inline)) {
-          __builtin_prefetch(ring_.chunk_of(position) +
-                             ring_.place_in_chunk(position) * sizeof(Id));
-        };
-        for (std::size_t i = 0; i < count; ++i) {
-          index_.for_candidates(hashes[i], range(), fetch);
-          if (phase_ == Phase::migrating) old_.for_candidates(hashes[i], old_range(), fetch);
+        for (std::size_t i = begin; i < end; ++i) {
+          const std::uint64_t hash = hashes[i % (2 * group)];
+          index_.for_candidates(hash, range(), fetch_entry);
+          if (phase_ == Phase::migrating) old_.for_candidates(hash, old_range(), fetch_entry);
         }
       }
-      for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t i = begin; i < end; ++i) {
         Payload none{};
-        verdicts[begin + i] =
-            insert_hashed(ids[begin + i], hashes[i], time_of(ids[begin + i]), none);
+        verdicts[i] = insert_hashed(ids[i], hashes[i % (2 * group)], time_of(ids[i]), none);
       }
     }
   }
