@@ -32,7 +32,8 @@ std::uint64_t work(std::uint64_t seed) {
   idem::BloomFilter<idem::Uuid> bloom(
       {.expected_keys = 3000, .false_positive_rate = 0.05, .seed = idem::Seed{seed, 4}});
   idem::CuckooFilter<idem::Uuid> cuckoo({.expected_keys = 3000, .seed = idem::Seed{seed, 5}});
-  idem::InverseFilter<idem::Uuid> inverse({.size = idem::kibibytes(16), .seed = idem::Seed{seed, 6}});
+  idem::InverseFilter<idem::Uuid> inverse(
+      {.size = idem::kibibytes(16), .seed = idem::Seed{seed, 6}});
   for (const idem::Uuid& id : batch) {
     add(bloom.insert(id));
     add(cuckoo.insert(id));
