@@ -253,9 +253,16 @@ class ProducerEngine {
       answer = poisoned(SequenceReason::bad_offsets);
       return;
     }
-    if (answer.reason == SequenceReason::unknown_history) ++store_.counters().unknown_history;
-    write(slot, batch.epoch, batch.first_sequence, batch.last_sequence, offsets, batch.timestamp_ms,
-          now);
+    if (answer.reason == SequenceReason::unknown_history) [[unlikely]]
+      ++store_.counters().unknown_history;
+    Record& record = store_.table().at(slot);
+    if (record.epoch != batch.epoch) [[unlikely]] {
+      record.epoch = static_cast<std::int16_t>(batch.epoch);
+      record.clear_batches();
+    }
+    record.push(store_.table().rest(slot), batch.first_sequence, batch.last_sequence, offsets,
+                batch.timestamp_ms);
+    store_.used(slot, now, batch.timestamp_ms);
     end_offset_ = larger(end_offset_, offsets.last + 1);
     store_.upkeep(now);
   }

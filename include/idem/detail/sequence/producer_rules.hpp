@@ -230,9 +230,10 @@ struct ProducerRules {
   }
 
   // Not a repeat and not the next: everything Kafka answers with one code.
-  [[nodiscard]] static Judgement out_of_order(const ProducerBatch& batch, std::int64_t length,
-                                              const Record& record,
-                                              std::int64_t expected) noexcept {
+  [[nodiscard, gnu::noinline]] static Judgement out_of_order(const ProducerBatch& batch,
+                                                             std::int64_t length,
+                                                             const Record& record,
+                                                             std::int64_t expected) noexcept {
     Judgement answer{.epoch = record.epoch, .expected = expected};
     // "Behind" has a meaning only where there is a batch to be behind of.
     if (record.newest_last() < 0 || !Numbers::is_behind(batch.first_sequence, expected)) {

@@ -40,6 +40,8 @@ class ProducerStore {
       : table_(other.table_),
         limits_(other.limits_),
         counters_(other.counters_),
+        next_due_(other.next_due_),
+        next_(other.next_),
         sweep_(other.sweep_) {
     if (other.forgotten_ == nullptr) return;
     forgotten_ = allocate_array<std::int64_t>(limits_.remember_forgotten);
@@ -53,6 +55,8 @@ class ProducerStore {
         limits_(other.limits_),
         counters_(std::exchange(other.counters_, {})),
         forgotten_(std::exchange(other.forgotten_, nullptr)),
+        next_due_(other.next_due_),
+        next_(std::exchange(other.next_, none)),
         sweep_(std::exchange(other.sweep_, 0)) {}
   ProducerStore& operator=(const ProducerStore& other) {
     if (this != &other) *this = ProducerStore(other);
@@ -64,6 +68,8 @@ class ProducerStore {
     limits_ = other.limits_;
     counters_ = std::exchange(other.counters_, {});
     std::swap(forgotten_, other.forgotten_);
+    next_due_ = other.next_due_;
+    next_ = std::exchange(other.next_, none);
     sweep_ = std::exchange(other.sweep_, 0);
     return *this;
   }
@@ -105,6 +111,7 @@ class ProducerStore {
   void used(std::uint32_t slot, Instant now, std::int64_t record_time_ms) noexcept {
     table_.rest(slot).last_active =
         limits_.expire_by == ExpireBy::arrival ? now.since_epoch().count() : record_time_ms;
+    if (slot == next_) next_ = none;
     if (table_.is_listed(slot)) table_.touch(slot);
   }
   void pin(std::uint32_t slot) noexcept {
@@ -132,6 +139,10 @@ class ProducerStore {
         forget(table_.oldest());
         ++gone;
       }
+      next_ = table_.oldest();
+      if (next_ != none) {
+        next_due_ = saturating_add(table_.rest(next_).last_active, limits_.expire_after.count());
+      }
       return gone;
     }
     // Record times come in no order: sweep over all, a few at a time.
@@ -148,13 +159,19 @@ class ProducerStore {
   }
 
   void upkeep(Instant now) noexcept {
-    if (limits_.expire_after != Duration::max() || table_.size() > limits_.max_producers) {
-      (void)expire(now, steps_per_call);
+    if (table_.size() <= limits_.max_producers) {
+      if (limits_.expire_after == Duration::max()) return;
+      if (next_ != none && next_ == table_.oldest() && now.since_epoch().count() < next_due_)
+        return;
     }
+    (void)expire(now, steps_per_call);
   }
 
   // Not counted: for records that never held anything.
-  void drop(std::uint32_t slot) noexcept { table_.erase(slot); }
+  void drop(std::uint32_t slot) noexcept {
+    next_ = none;
+    table_.erase(slot);
+  }
 
  private:
   static constexpr std::int64_t nanoseconds_a_millisecond = 1'000'000;
@@ -182,7 +199,7 @@ class ProducerStore {
       }
       if (forgotten_ != nullptr) forgotten_[place(id)] = id;
     }
-    table_.erase(slot);
+    drop(slot);
   }
 
   void note_return(std::int64_t id) noexcept {
@@ -199,6 +216,9 @@ class ProducerStore {
   StoreLimits limits_;
   ProducerCounters counters_{};
   std::int64_t* forgotten_ = nullptr;
+  // As long as this one stands at the end of the list, none expires before this instant.
+  std::int64_t next_due_ = 0;
+  std::uint32_t next_ = none;
   std::uint32_t sweep_ = 0;
 };
 

@@ -189,7 +189,7 @@ class ProducerTable {
   [[nodiscard]] std::uint32_t oldest() const noexcept { return oldest_; }
   [[nodiscard]] std::uint32_t newer(std::uint32_t slot) const noexcept { return link(slot).next; }
   [[nodiscard]] bool is_listed(std::uint32_t slot) const noexcept {
-    return link(slot).previous != detached && link(slot).previous != free_mark;
+    return link(slot).previous - free_mark > detached - free_mark;
   }
   // As the most recently used.
   void list(std::uint32_t slot) noexcept {
@@ -233,6 +233,7 @@ class ProducerTable {
  private:
   static constexpr std::uint32_t detached = 0xfffffffe;   // in use, in no list
   static constexpr std::uint32_t free_mark = 0xfffffffd;  // `previous` of a slot not in use
+  static_assert(free_mark + 1 == detached && detached + 1 == none);
   static constexpr std::uint32_t max_slots = 0xffffff00;
   static constexpr std::uint32_t lines_moved_per_insert = 1;
 
