@@ -1,0 +1,267 @@
+// The exact sets of UUIDs against others: insert one by one and in batches, growing from empty and
+// pre-sized.
+//
+//   bench_sets [--keys N] [--rounds R] [--pages 4k|2m] [--batch B]
+//
+// Not a Google Benchmark program: here all contenders take turns within a round, on thread CPU time,
+// and ratios are taken within it, which matters more than what a framework offers. Every contender
+// gets the same keys in the same batches, the same page policy and a seeded hash.
+
+#include <sys/mman.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <new>
+#include <span>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#if __has_include(<absl/container/flat_hash_set.h>)
+#include <absl/container/flat_hash_set.h>
+#define IDEM_BENCH_ABSL 1
+#endif
+#if __has_include(<boost/unordered/unordered_flat_set.hpp>)
+#include <boost/unordered/unordered_flat_set.hpp>
+#define IDEM_BENCH_BOOST 1
+#endif
+#if __has_include(<tsl/robin_set.h>)
+#include <tsl/robin_set.h>
+#define IDEM_BENCH_TSL 1
+#endif
+
+#include <idem/core/hash.hpp>
+#include <idem/core/uuid.hpp>
+#include <idem/memory/uuid_set.hpp>
+
+namespace {
+
+using idem::Uuid;
+using idem::Verdict;
+
+std::size_t keys = 4'000'000;
+int rounds = 3;
+std::size_t batch = 512;
+bool huge = true;
+
+double now_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111eb;
+  return x ^ x >> 31;
+}
+
+// What a peer holds, and the most it held.
+std::size_t held = 0;
+std::size_t peak = 0;
+
+// Gives peers the pages our set asks for.
+template <class T>
+struct Pages {
+  using value_type = T;
+  Pages() = default;
+  template <class U>
+  Pages(const Pages<U>&) {}  // NOLINT: containers convert allocators
+  static constexpr std::size_t large = std::size_t{2} << 20;
+  T* allocate(std::size_t n) {
+    const std::size_t bytes = n * sizeof(T);
+    held += bytes;
+    peak = std::max(peak, held);
+    if (!huge || bytes < large) {
+      void* const block = std::malloc(bytes);
+      if (block == nullptr) throw std::bad_alloc();
+      return static_cast<T*>(block);
+    }
+    void* const block =
+        ::mmap(nullptr, rounded(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) throw std::bad_alloc();
+    ::madvise(block, rounded(bytes), MADV_HUGEPAGE);
+    return static_cast<T*>(block);
+  }
+  void deallocate(T* block, std::size_t n) {
+    const std::size_t bytes = n * sizeof(T);
+    held -= bytes;
+    if (!huge || bytes < large) {
+      std::free(block);
+    } else {
+      ::munmap(block, rounded(bytes));
+    }
+  }
+  static std::size_t rounded(std::size_t bytes) { return (bytes + 2 * large - 1) / large * large; }
+  friend bool operator==(Pages, Pages) { return true; }
+};
+
+struct SeededHash {
+  idem::Xxh3Hash hash{idem::Seed{1, 2}};
+  std::size_t operator()(const Uuid& id) const {
+    return static_cast<std::size_t>(hash.slot(id.hi(), id.lo()));
+  }
+};
+
+struct Result {
+  double ns = 0;
+  double bytes = 0;
+  double peak_bytes = 0;
+  std::size_t fresh = 0;
+};
+
+// insert(ids) returns how many were fresh.
+template <class Insert>
+Result run(Insert&& insert) {
+  Result result;
+  std::vector<Uuid> ids(batch);
+  std::uint64_t next = 0;
+  for (std::size_t done = 0; done < keys; done += batch) {
+    const std::size_t count = std::min(batch, keys - done);
+    for (std::size_t i = 0; i < count; ++i) {
+      ++next;
+      ids[i] = Uuid::make_v4(mix(next), mix(next ^ 0x5555555500000000));
+    }
+    const std::span<const Uuid> given(ids.data(), count);
+    const double begin = now_ns();
+    result.fresh += insert(given);
+    result.ns += now_ns() - begin;
+  }
+  result.ns /= static_cast<double>(keys);
+  return result;
+}
+
+template <class Set>
+Result run_peer(bool sized) {
+  held = peak = 0;
+  Set set;
+  if (sized) set.reserve(keys);
+  Result result = run([&](std::span<const Uuid> ids) {
+    std::size_t fresh = 0;
+    for (const Uuid& id : ids) fresh += set.insert(id).second;
+    return fresh;
+  });
+  result.bytes = static_cast<double>(held) / static_cast<double>(keys);
+  result.peak_bytes = static_cast<double>(peak) / static_cast<double>(keys);
+  return result;
+}
+
+Result run_ours(bool sized, bool batched) {
+  idem::UuidSet set(
+      {.expected_keys = sized ? keys : 0,
+       .seed = idem::Seed{1, 2},
+       .pages = huge ? idem::PagePolicy::huge_when_large : idem::PagePolicy::as_given});
+  std::vector<Verdict> verdicts(batch);
+  double most = 0;
+  Result result = run([&](std::span<const Uuid> ids) {
+    std::size_t fresh = 0;
+    if (batched) {
+      set.insert(ids, std::span(verdicts).first(ids.size()));
+      for (std::size_t i = 0; i < ids.size(); ++i) fresh += verdicts[i] == Verdict::fresh;
+    } else {
+      for (const Uuid& id : ids) fresh += set.insert(id) == Verdict::fresh;
+    }
+    most = std::max(most, static_cast<double>(set.memory_bytes()));
+    return fresh;
+  });
+  result.bytes = static_cast<double>(set.memory_bytes()) / static_cast<double>(keys);
+  result.peak_bytes = most / static_cast<double>(keys);
+  return result;
+}
+
+struct Contender {
+  const char* name;
+  std::function<Result()> run;
+  std::vector<Result> results = {};
+  std::vector<double> ratios = {};
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  for (int i = 1; i + 1 < count; i += 2) {
+    const std::string name = arguments[i];
+    const char* const value = arguments[i + 1];
+    if (name == "--keys") keys = std::strtoull(value, nullptr, 10);
+    if (name == "--rounds") rounds = std::atoi(value);
+    if (name == "--batch") batch = std::strtoull(value, nullptr, 10);
+    if (name == "--pages") huge = std::strcmp(value, "4k") != 0;
+  }
+#if defined(__clang__)
+  std::printf("clang %s", __clang_version__);
+#else
+  std::printf("g++ %s", __VERSION__);
+#endif
+  std::printf(", %s, %zu keys, batches of %zu, %d rounds, %s pages\n",
+#if defined(__AVX512F__)
+              "AVX-512",
+#elif defined(__AVX2__)
+              "AVX2",
+#else
+              "plain",
+#endif
+              keys, batch, rounds, huge ? "2 MiB" : "4 KiB");
+
+  for (const bool sized : {false, true}) {
+    std::vector<Contender> contenders;
+#if defined(IDEM_BENCH_ABSL)
+    using Absl = absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    contenders.push_back({"absl::flat_hash_set", [=] { return run_peer<Absl>(sized); }});
+#endif
+    contenders.push_back({"UuidSet, batches", [=] { return run_ours(sized, true); }});
+    contenders.push_back({"UuidSet, single", [=] { return run_ours(sized, false); }});
+#if defined(IDEM_BENCH_BOOST)
+    using Boost = boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    contenders.push_back({"boost::unordered_flat_set", [=] { return run_peer<Boost>(sized); }});
+#endif
+#if defined(IDEM_BENCH_TSL)
+    using Tsl = tsl::robin_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    contenders.push_back({"tsl::robin_set", [=] { return run_peer<Tsl>(sized); }});
+#endif
+    using Std = std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    contenders.push_back({"std::unordered_set (slow)", [=] { return run_peer<Std>(sized); }});
+    contenders.push_back({"nothing", [=] {
+                            std::uint64_t sum = 0;
+                            Result result = run([&](std::span<const Uuid> ids) {
+                              for (const Uuid& id : ids) sum ^= id.lo();
+                              return sum != 0 ? ids.size() : 0;
+                            });
+                            return result;
+                          }});
+    for (int round = 0; round < rounds; ++round) {
+      for (Contender& contender : contenders) {
+        contender.results.push_back(contender.run());
+        if (contender.results.back().fresh != keys) {
+          std::printf("%s counted %zu fresh ids\n", contender.name, contender.results.back().fresh);
+          return 1;
+        }
+        contender.ratios.push_back(contenders.front().results.back().ns /
+                                   contender.results.back().ns);
+      }
+    }
+    std::printf("\n%s\n%-28s %8s %17s %7s %8s %8s\n", sized ? "pre-sized" : "growing", "", "ns/key",
+                "min - max", "ratio", "B/key", "peak");
+    for (const Contender& contender : contenders) {
+      std::vector<double> times;
+      for (const Result& result : contender.results) times.push_back(result.ns);
+      std::printf("%-28s %8.1f %8.1f-%8.1f %7.2f %8.2f %8.2f\n", contender.name, median(times),
+                  *std::min_element(times.begin(), times.end()),
+                  *std::max_element(times.begin(), times.end()), median(contender.ratios),
+                  contender.results.back().bytes, contender.results.back().peak_bytes);
+    }
+  }
+  return 0;
+}
