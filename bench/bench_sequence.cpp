@@ -1,16 +1,33 @@
 // Sequence numbers: the tracker beside the way it is usually written (a hash map of deques of five),
-// a contender that does nothing, the ledger, and the replay window.
+// beside one that does nothing and one that is slow by intent; then the ledger and the replay window.
+//
+// Without arguments, or with `--rounds=N`: the table of ratios alone. With any of Google Benchmark's:
+// the rest. Where transparent huge pages are to be had for the asking, GLIBC_TUNABLES=
+// glibc.malloc.hugetlb=1 asks for them, for all contenders alike.
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <deque>
+#include <memory>
+#include <new>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <idem/sequence/monotonic_tracker.hpp>
 #include <idem/sequence/offset_ledger.hpp>
@@ -94,116 +111,234 @@ class MapOfDeques {
   std::unordered_map<std::int64_t, Producer> producers_;
 };
 
+// The floor: what reading the input and writing the answers takes.
 struct Nothing {
-  Judgement append(const ProducerBatch& b, OffsetRange, Instant) {
+  Judgement judge(const ProducerBatch& b) const {
     return {.verdict = Verdict::fresh, .expected = b.first_sequence};
+  }
+  Judgement append(const ProducerBatch& b, OffsetRange, Instant) { return judge(b); }
+};
+
+// Half as quick as the map by intent: shows that the table below can tell.
+class MapAskedTwice : public MapOfDeques {
+ public:
+  Judgement judge(const ProducerBatch& b) const {
+    benchmark::DoNotOptimize(MapOfDeques::judge(b));
+    return MapOfDeques::judge(b);
+  }
+  Judgement append(const ProducerBatch& b, OffsetRange offsets, Instant now) {
+    benchmark::DoNotOptimize(MapOfDeques::judge(b));
+    return MapOfDeques::append(b, offsets, now);
   }
 };
 
-template <class Tracker>
-Tracker make_tracker() {
-  if constexpr (std::is_same_v<Tracker, ProducerTracker>) {
-    return ProducerTracker({.max_producers = 2'000'000, .seed = 1});
-  } else {
-    return Tracker();
-  }
+// --- contenders in turns
+//
+// In each round all get the same input, made before the clock starts, one after another and in a
+// new order; what they answer is added up, and must be the same. Times are of the thread, and a
+// ratio is one of times of the same round, so that a busy machine spreads it but does not shift it.
+
+enum class Task { judge, judge_in_batches, append };
+
+struct Work {
+  std::vector<ProducerBatch> batches;
+  std::vector<OffsetRange> offsets;
+};
+
+double thread_ns() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+std::size_t heap_in_use() {
+#if defined(__GLIBC__)
+  const auto info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+#else
+  return 0;
+#endif
 }
 
 // A random producer; 90 % the next batch, 5 % a repeat, 5 % a gap or an old epoch. Batches of ten.
+class Input {
+ public:
+  explicit Input(std::size_t producers) : next_(producers, 0) {}
+
+  // Six batches for each, which makes every look-back full.
+  template <class Tracker>
+  void fill(Tracker& tracker) const {
+    std::int64_t offset = 0;
+    for (std::int64_t first = 0; first < 60; first += 10) {
+      for (std::size_t id = 0; id < next_.size(); ++id, offset += 10) {
+        benchmark::DoNotOptimize(
+            tracker.append({.producer_id = static_cast<std::int64_t>(id) * 7919,
+                            .epoch = 1,
+                            .first_sequence = first,
+                            .last_sequence = first + 9},
+                           {offset, offset + 9}, Instant{}));
+      }
+    }
+  }
+  void filled() {
+    for (std::int64_t& next : next_) next = 60;
+    offset_ = static_cast<std::int64_t>(next_.size()) * 60;
+  }
+
+  void make(Work& work, std::size_t count, bool recorded) {
+    work.batches.resize(count);
+    work.offsets.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t id = random_.below(next_.size());
+      const auto pick = random_.below(40);
+      ProducerBatch batch{.producer_id = static_cast<std::int64_t>(id) * 7919,
+                          .epoch = pick == 39 ? 0 : 1,
+                          .first_sequence = next_[id]};
+      if (pick == 36 || pick == 37) batch.first_sequence -= 10;
+      if (pick == 38) batch.first_sequence += 30;
+      batch.last_sequence = batch.first_sequence + 9;
+      work.batches[i] = batch;
+      work.offsets[i] = {offset_, offset_ + 9};
+      if (recorded && pick < 36) {
+        next_[id] += 10;
+        offset_ += 10;
+      }
+    }
+  }
+
+ private:
+  std::vector<std::int64_t> next_;
+  std::int64_t offset_ = 0;
+  Random random_{7};
+};
+
+class Contender {
+ public:
+  explicit Contender(const char* called) : name(called) {}
+  Contender(const Contender&) = delete;
+  Contender& operator=(const Contender&) = delete;
+  virtual ~Contender() = default;
+  // The sum of the answers.
+  virtual std::uint64_t run(Task task, const Work& work) = 0;
+
+  const char* name;
+  double bytes = 0;
+  std::vector<double> times;
+};
+
 template <class Tracker>
-void judge_and_record(benchmark::State& state) {
-  const auto producers = static_cast<std::size_t>(state.range(0));
-  constexpr std::size_t prepared = std::size_t{1} << 20;
-  Random random(7);
-  std::vector<std::uint32_t> who(prepared);
-  std::vector<std::uint8_t> what(prepared);
-  for (std::size_t i = 0; i < prepared; ++i) {
-    who[i] = static_cast<std::uint32_t>(random.below(producers));
-    const auto pick = random.below(40);
-    what[i] = pick < 36 ? 0 : pick < 38 ? 1 : pick == 38 ? 2 : 3;
-  }
-  Tracker tracker = make_tracker<Tracker>();
-  std::vector<std::int64_t> next(producers, 0);
-  std::int64_t offset = 0;
-  for (std::size_t id = 0; id < producers; ++id) {
-    for (; next[id] < 60; next[id] += 10, offset += 10) {
-      benchmark::DoNotOptimize(tracker.append({.producer_id = static_cast<std::int64_t>(id) * 7919,
-                                               .epoch = 1,
-                                               .first_sequence = next[id],
-                                               .last_sequence = next[id] + 9},
-                                              {offset, offset + 9}, Instant{}));
+class Of : public Contender {
+ public:
+  Of(const char* called, const Input& input, std::size_t producers)
+      : Contender(called), tracker_(make()) {
+    const std::size_t before = heap_in_use();
+    input.fill(tracker_);
+    bytes = static_cast<double>(heap_in_use() - before) / static_cast<double>(producers);
+    if constexpr (is_idem) {
+      bytes = static_cast<double>(tracker_.memory_bytes()) / static_cast<double>(producers);
     }
   }
-  std::size_t i = 0;
-  std::uint64_t fresh = 0;
-  for (auto _ : state) {
-    const std::uint32_t id = who[i];
-    ProducerBatch batch{.producer_id = std::int64_t{id} * 7919,
-                        .epoch = what[i] == 3 ? 0 : 1,
-                        .first_sequence = next[id]};
-    if (what[i] == 1) batch.first_sequence -= 10;
-    if (what[i] == 2) batch.first_sequence += 30;
-    batch.last_sequence = batch.first_sequence + 9;
-    const Judgement answer = tracker.append(batch, {offset, offset + 9}, Instant{});
-    benchmark::DoNotOptimize(answer.expected);
-    if (what[i] == 0) next[id] += 10;
-    if (answer.verdict == Verdict::fresh) {
-      offset += 10;
-      ++fresh;
+
+  std::uint64_t run(Task task, const Work& work) override {
+    constexpr std::size_t group = 512;
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < work.batches.size(); i += group) {
+      const auto batches = std::span<const ProducerBatch>(work.batches).subspan(i, group);
+      if (task == Task::append) {
+        for (std::size_t k = 0; k < group; ++k) {
+          ::new (static_cast<void*>(&answers_[k]))
+              Judgement(tracker_.append(batches[k], work.offsets[i + k], Instant{}));
+        }
+      } else if (task == Task::judge || !is_idem) {
+        for (std::size_t k = 0; k < group; ++k) {
+          ::new (static_cast<void*>(&answers_[k])) Judgement(tracker_.judge(batches[k]));
+        }
+      } else if constexpr (is_idem) {
+        tracker_.judge(batches, answers_);
+      }
+      for (const Judgement& answer : answers_) {
+        sum += static_cast<std::uint64_t>(answer.verdict) * 7919 +
+               static_cast<std::uint64_t>(answer.last_offset);
+      }
     }
-    i = (i + 1) & (prepared - 1);
+    return sum;
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()));
-  state.counters["fresh"] = static_cast<double>(fresh) / static_cast<double>(state.iterations());
+
+ private:
+  static constexpr bool is_idem = std::is_same_v<Tracker, ProducerTracker>;
+
+  static Tracker make() {
+    if constexpr (is_idem) {
+      return ProducerTracker({.max_producers = 2'000'000, .seed = 1});
+    } else {
+      return Tracker();
+    }
+  }
+
+  Tracker tracker_;
+  std::array<Judgement, 512> answers_{};
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
 }
 
-// The same mix judged only, in batches of 512.
-template <class Tracker>
-void judge_in_batches(benchmark::State& state) {
-  const auto producers = static_cast<std::size_t>(state.range(0));
-  constexpr std::size_t prepared = std::size_t{1} << 20;
-  constexpr std::size_t group = 512;
-  Tracker tracker = make_tracker<Tracker>();
-  std::int64_t offset = 0;
-  for (std::int64_t round = 0; round < 6; ++round) {
-    for (std::size_t id = 0; id < producers; ++id, offset += 10) {
-      benchmark::DoNotOptimize(tracker.append({.producer_id = static_cast<std::int64_t>(id) * 7919,
-                                               .epoch = 1,
-                                               .first_sequence = round * 10,
-                                               .last_sequence = round * 10 + 9},
-                                              {offset, offset + 9}, Instant{}));
+// False: two that should agree do not.
+bool compare(Task task, const char* title, std::size_t producers, std::size_t rounds) {
+  constexpr std::size_t count = std::size_t{1} << 16;
+  Input input(producers);
+  std::vector<std::unique_ptr<Contender>> contenders;
+  contenders.push_back(std::make_unique<Of<MapOfDeques>>("map + deque", input, producers));
+  contenders.push_back(std::make_unique<Of<ProducerTracker>>("ProducerTracker", input, producers));
+  contenders.push_back(std::make_unique<Of<Nothing>>("nothing", input, producers));
+  if (producers <= 1000) {
+    contenders.push_back(std::make_unique<Of<MapAskedTwice>>("map asked twice", input, producers));
+  }
+  input.filled();
+  Work work;
+  bool agreed = true;
+  for (std::size_t round = 0; round <= rounds; ++round) {
+    input.make(work, count, task == Task::append);
+    std::uint64_t expected = 0;
+    for (std::size_t turn = 0; turn < contenders.size(); ++turn) {
+      Contender& contender = *contenders[(turn + round) % contenders.size()];
+      const double start = thread_ns();
+      const std::uint64_t sum = contender.run(task, work);
+      const double time = thread_ns() - start;
+      if (round != 0) contender.times.push_back(time / static_cast<double>(count));
+      if (contender.name == std::string_view("nothing")) continue;
+      if (expected != 0 && sum != expected) agreed = false;
+      expected = sum;
     }
   }
-  Random random(7);
-  std::vector<ProducerBatch> batches(prepared);
-  for (ProducerBatch& batch : batches) {
-    const auto pick = random.below(40);
-    batch = {.producer_id = static_cast<std::int64_t>(random.below(producers)) * 7919,
-             .epoch = pick == 39 ? 0 : 1,
-             .first_sequence = pick < 36   ? 60
-                               : pick < 38 ? 50
-                                           : 90};
-    batch.last_sequence = batch.first_sequence + 9;
+  std::printf("\n%s, %zu producers; %zu rounds\n", title, producers, rounds);
+  std::printf("  %-16s %28s %9s %24s %10s\n", "", "ns a batch (least - most)", "M/s",
+              "times the map's speed", "B/producer");
+  const std::vector<double>& map = contenders[0]->times;
+  for (const auto& contender : contenders) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < map.size(); ++i) ratios.push_back(map[i] / contender->times[i]);
+    const auto [least, most] =
+        std::minmax_element(contender->times.begin(), contender->times.end());
+    const auto [slowest, fastest] = std::minmax_element(ratios.begin(), ratios.end());
+    std::printf("  %-16s %8.1f (%7.1f - %7.1f) %9.1f %8.2f (%5.2f - %6.2f) %10.1f\n",
+                contender->name, median(contender->times), *least, *most,
+                1e3 / median(contender->times), median(ratios), *slowest, *fastest,
+                contender->bytes);
   }
-  std::vector<Judgement> answers(group);
-  std::size_t begin = 0;
-  for (auto _ : state) {
-    const std::span<const ProducerBatch> part(batches.data() + begin, group);
-    if constexpr (std::is_same_v<Tracker, ProducerTracker>) {
-      tracker.judge(part, answers);
-    } else {
-      for (std::size_t i = 0; i < group; ++i) answers[i] = tracker.judge(part[i]);
-    }
-    benchmark::DoNotOptimize(answers.data());
-    benchmark::ClobberMemory();
-    begin = (begin + group) & (prepared - 1);
-  }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) *
-                          static_cast<std::int64_t>(group));
-  if constexpr (std::is_same_v<Tracker, ProducerTracker>) {
-    state.counters["bytes_a_producer"] =
-        static_cast<double>(tracker.memory_bytes()) / static_cast<double>(producers);
-  }
+  if (!agreed) std::printf("  the answers differ\n");
+  std::fflush(stdout);
+  return agreed;
+}
+
+bool compare_all(std::size_t rounds) {
+  bool agreed = compare(Task::judge, "judged one by one", 1000, rounds);
+  agreed &= compare(Task::judge_in_batches, "judged in batches of 512", 1000, rounds);
+  agreed &= compare(Task::append, "judged and recorded one by one", 1000, rounds);
+  agreed &= compare(Task::judge_in_batches, "judged in batches of 512", 1'000'000, rounds);
+  return agreed;
 }
 
 void claim_and_commit(benchmark::State& state) {
@@ -305,15 +440,23 @@ void monotonic(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(judge_and_record<Nothing>)->Arg(1000);
-BENCHMARK(judge_and_record<ProducerTracker>)->Arg(1000);
-BENCHMARK(judge_and_record<MapOfDeques>)->Arg(1000);
-BENCHMARK(judge_in_batches<ProducerTracker>)->Arg(1000)->Arg(1'000'000);
-BENCHMARK(judge_in_batches<MapOfDeques>)->Arg(1000)->Arg(1'000'000);
 BENCHMARK(claim_and_commit);
 BENCHMARK(evict);
 BENCHMARK(ledger_in_order);
 BENCHMARK(ledger_at_random)->Arg(0)->Arg(3);
 BENCHMARK(replay_window);
 BENCHMARK(monotonic);
-BENCHMARK_MAIN();
+
+int main(int argc, char** argv) {
+  std::size_t rounds = 21;
+  bool table = argc == 1;
+  if (argc == 2 && std::strncmp(argv[1], "--rounds=", 9) == 0) {
+    rounds = std::strtoul(argv[1] + 9, nullptr, 10);
+    table = rounds != 0;
+  }
+  if (table) return compare_all(rounds) ? 0 : 1;
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
