@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <stdexcept>
+#include <unordered_map>
 
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
@@ -96,7 +96,7 @@ class WindowOracle {
   }
 
   WindowShape shape_;
-  std::map<Key, std::int64_t> seen_;
+  std::unordered_map<Key, std::int64_t> seen_;
   std::int64_t latest_ = 0;
   bool started_ = false;
 };
