@@ -1,6 +1,9 @@
 #include "client.hpp"
 
 #include <array>
+#include <cstdlib>
+#include <cstring>
+#include <new>
 #include <stdexcept>
 
 namespace kafka {
@@ -91,6 +94,23 @@ std::optional<std::string_view> header_of(const rd_kafka_message_t& message, con
     return std::nullopt;
   }
   return bytes_of(value, size);
+}
+
+std::string_view metadata_of(const rd_kafka_topic_partition_t& partition) {
+  return bytes_of(partition.metadata, partition.metadata_size);
+}
+
+void add_offset(rd_kafka_topic_partition_list_t* list, const char* topic, std::int32_t partition,
+                std::int64_t offset, std::string_view metadata) {
+  rd_kafka_topic_partition_t* const added =
+      rd_kafka_topic_partition_list_add(list, topic, partition);
+  added->offset = offset;
+  if (metadata.empty()) return;
+  // The list frees it with free().
+  added->metadata = std::malloc(metadata.size());
+  if (added->metadata == nullptr) throw std::bad_alloc();
+  std::memcpy(added->metadata, metadata.data(), metadata.size());
+  added->metadata_size = metadata.size();
 }
 
 }  // namespace kafka

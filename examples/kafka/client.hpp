@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -51,5 +52,12 @@ void send(rd_kafka_t* client, const Outgoing& message);
 std::string_view payload_of(const rd_kafka_message_t& message);
 std::optional<std::string_view> key_of(const rd_kafka_message_t& message);
 std::optional<std::string_view> header_of(const rd_kafka_message_t& message, const char* name);
+
+/// What was committed beside the offset; empty where nothing was.
+std::string_view metadata_of(const rd_kafka_topic_partition_t& partition);
+
+/// Adds an offset to commit, and what is to be kept beside it.
+void add_offset(rd_kafka_topic_partition_list_t* list, const char* topic, std::int32_t partition,
+                std::int64_t offset, std::string_view metadata);
 
 }  // namespace kafka

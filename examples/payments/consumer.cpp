@@ -8,11 +8,11 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <idem/idem.hpp>
@@ -21,6 +21,8 @@
 #include "journal.hpp"
 #include "kafka/client.hpp"
 #include "ledger.hpp"
+#include "offsets.hpp"
+#include "outbox.hpp"
 #include "topic.hpp"
 
 namespace payments {
@@ -35,6 +37,9 @@ using Seen =
 
 constexpr std::size_t max_batch = 500;
 constexpr int poll_ms = 50;
+constexpr std::size_t max_left = 32;  // messages still in work when offsets are committed
+
+Place place_of(const rd_kafka_message_t& message) { return {message.partition, message.offset}; }
 
 // A message as an order, or why it is none.
 struct Decoded {
@@ -100,12 +105,13 @@ class Consumer {
  private:
   void rebuild();
   std::vector<kafka::Message> poll();
+  void deliver(kafka::Message message);
+  void work(std::size_t leave);
   void handle(const rd_kafka_message_t& message);
   void charge_once(const Charge& order, const rd_kafka_message_t& message);
   void charge(const Charge& order);
   void reject(const rd_kafka_message_t& message, std::string_view problem);
   void finish_batch();
-  void commit_offsets();
   [[noreturn]] void wait_for_the_end();
 
   ConsumerOptions options_;
@@ -114,9 +120,14 @@ class Consumer {
   AppendFile rejects_;
   Seen seen_;
   kafka::Client client_;
-  std::map<std::int32_t, std::int64_t> next_offsets_;  // by partition, not yet committed
-  std::uint64_t charged_ = 0;                          // lines in the ledger
+  std::optional<Offsets> offsets_;
+  std::vector<kafka::Message> in_work_;
+  Random random_;
+  std::uint64_t charged_ = 0;  // lines in the ledger
   int charges_of_this_life_ = 0;
+  // Since the last commit:
+  std::uint64_t out_of_order_ = 0;
+  std::uint64_t known_done_ = 0;
   std::uint64_t verdicts_ = 0;
   Clock::duration verdict_time_{};
 };
@@ -127,7 +138,8 @@ Consumer::Consumer(const ConsumerOptions& options)
       ledger_(Files{options.dir}.ledger()),
       rejects_(Files{options.dir}.rejects()),
       seen_({.memory = {.budget = idem::mebibytes(64)},
-             .claims = {.lease = 30s, .max_in_flight = 1}}) {
+             .claims = {.lease = 30s, .max_in_flight = 1}}),
+      random_(options.seed) {
   rebuild();
   client_ = kafka::make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", options_.brokers},
                                                    {"group.id", "payments"},
@@ -136,16 +148,7 @@ Consumer::Consumer(const ConsumerOptions& options)
                                                    {"auto.offset.reset", "earliest"},
                                                    {"fetch.wait.max.ms", "10"}});
   rd_kafka_poll_set_consumer(client_.get());
-
-  // Assigned, not subscribed: this consumer is alone in its group, and need not wait for a
-  // rebalance to start.
-  const kafka::Partitions all(rd_kafka_topic_partition_list_new(options_.partitions));
-  for (std::int32_t partition = 0; partition < options_.partitions; ++partition) {
-    rd_kafka_topic_partition_list_add(all.get(), topic, partition)->offset = RD_KAFKA_OFFSET_STORED;
-  }
-  if (const auto error = rd_kafka_assign(client_.get(), all.get())) {
-    throw std::runtime_error(std::string("no partitions: ") + rd_kafka_err2str(error));
-  }
+  offsets_.emplace(client_.get(), options_.partitions, static_cast<std::uint64_t>(options_.life));
 }
 
 // The ledger is the only memory that survives; what it does not hold was not charged.
@@ -167,10 +170,18 @@ void Consumer::rebuild() {
 
 void Consumer::run() {
   while (!parent_has_closed_our_input()) {
-    const std::vector<kafka::Message> batch = poll();
-    for (const kafka::Message& message : batch) handle(*message);
-    if (!batch.empty()) finish_batch();
+    std::vector<kafka::Message> batch = poll();
+    for (kafka::Message& message : batch) deliver(std::move(message));
+    const bool idle = batch.empty();
+    if (idle && in_work_.empty()) continue;
+    work(idle ? 0 : std::min(in_work_.size() / 4, max_left));
+    finish_batch();
   }
+  if (!in_work_.empty()) {
+    work(0);
+    finish_batch();
+  }
+  in_work_.clear();
   rd_kafka_consumer_close(client_.get());
 }
 
@@ -189,22 +200,57 @@ std::vector<kafka::Message> Consumer::poll() {
   return batch;
 }
 
+void Consumer::deliver(kafka::Message message) {
+  const Place place = place_of(*message);
+  const bool is_order = decode(*message).order.has_value();
+  journal_.write(is_order
+                     ? JournalEntry{.kind = JournalEntry::Kind::order,
+                                    .partition = place.first,
+                                    .offset = place.second,
+                                    .id = std::string(*kafka::key_of(*message)),
+                                    .run = std::string(
+                                        kafka::header_of(*message, run_header).value_or("unknown"))}
+                     : JournalEntry{.kind = JournalEntry::Kind::reject,
+                                    .partition = place.first,
+                                    .offset = place.second});
+  const idem::Verdict verdict = offsets_->deliver(place);
+  switch (idem::action(verdict)) {
+    case idem::Action::process:
+      in_work_.push_back(std::move(message));
+      break;
+    case idem::Action::skip:
+      ++known_done_;
+      break;
+    case idem::Action::retry:
+    case idem::Action::inspect:
+      throw std::runtime_error("librdkafka delivered an offset that is " +
+                               std::string(idem::name(verdict)));
+  }
+}
+
+// As a pool of workers would, in any order, but for `leave` messages that are not done yet. Without
+// the deduplicator in the order of delivery, and all.
+void Consumer::work(std::size_t leave) {
+  if (options_.dedup) {
+    for (std::size_t i = in_work_.size(); i > 1; --i) {
+      std::swap(in_work_[i - 1], in_work_[random_.between(0, i - 1)]);
+    }
+  } else {
+    leave = 0;
+  }
+  const std::size_t count = in_work_.size() - leave;
+  for (std::size_t i = 0; i < count; ++i) {
+    handle(*in_work_[i]);
+    if (offsets_->complete(place_of(*in_work_[i]))) ++out_of_order_;
+  }
+  in_work_.erase(in_work_.begin(), in_work_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
 void Consumer::handle(const rd_kafka_message_t& message) {
   const Decoded decoded = decode(message);
-  next_offsets_[message.partition] = message.offset + 1;
   if (!decoded.order) {
-    journal_.write({.kind = JournalEntry::Kind::reject,
-                    .partition = message.partition,
-                    .offset = message.offset});
     reject(message, decoded.problem);
-    return;
-  }
-  journal_.write({.kind = JournalEntry::Kind::order,
-                  .partition = message.partition,
-                  .offset = message.offset,
-                  .id = std::string(*kafka::key_of(message)),
-                  .run = std::string(kafka::header_of(message, run_header).value_or("unknown"))});
-  if (options_.dedup) {
+  } else if (options_.dedup) {
     charge_once(*decoded.order, message);
   } else {
     charge(*decoded.order);
@@ -267,30 +313,17 @@ void Consumer::finish_batch() {
       charges_of_this_life_ >= options_.pause.at_charge) {
     wait_for_the_end();
   }
-  journal_.write(
-      {.kind = JournalEntry::Kind::committing,
-       .charged = charged_,
-       .verdicts = verdicts_,
-       .verdict_ns = static_cast<std::uint64_t>(verdict_time_ / std::chrono::nanoseconds(1)),
-       .memory_bytes = seen_.memory_bytes()});
-  verdicts_ = 0;
-  verdict_time_ = {};
-  commit_offsets();
-}
-
-void Consumer::commit_offsets() {
-  const kafka::Partitions offsets(
-      rd_kafka_topic_partition_list_new(static_cast<int>(next_offsets_.size())));
-  for (const auto& [partition, offset] : next_offsets_) {
-    rd_kafka_topic_partition_list_add(offsets.get(), topic, partition)->offset = offset;
-  }
-  const auto error = rd_kafka_commit(client_.get(), offsets.get(), 0);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    next_offsets_.clear();
-  } else {
-    // The next commit includes these offsets. Death comes first? Then there are more duplicates.
-    std::cerr << "payments consumer: offsets not committed: " << rd_kafka_err2str(error) << '\n';
-  }
+  JournalEntry entry{.kind = JournalEntry::Kind::committing,
+                     .charged = charged_,
+                     .verdicts = std::exchange(verdicts_, 0),
+                     .verdict_ns = static_cast<std::uint64_t>(std::exchange(verdict_time_, {}) /
+                                                              std::chrono::nanoseconds(1)),
+                     .memory_bytes = seen_.memory_bytes(),
+                     .out_of_order = std::exchange(out_of_order_, 0),
+                     .known_done = std::exchange(known_done_, 0)};
+  for (const kafka::Message& message : in_work_) entry.open.push_back(place_of(*message));
+  journal_.write(entry);
+  offsets_->commit();
 }
 
 void Consumer::wait_for_the_end() {

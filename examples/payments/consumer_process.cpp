@@ -83,7 +83,7 @@ void ConsumerProcess::read_journal(std::vector<JournalEntry>& entries) {
         in_flight_.emplace_back(entry.partition, entry.offset);
         break;
       case JournalEntry::Kind::committing:
-        in_flight_.clear();
+        in_flight_ = entry.open;
         break;
       case JournalEntry::Kind::paused:
         paused_ = true;

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "append_file.hpp"
@@ -12,9 +11,6 @@
 #include "options.hpp"
 
 namespace payments {
-
-/// A topic partition and an offset: one place in the log.
-using Place = std::pair<std::int32_t, std::int64_t>;
 
 /// One life of the consumer, seen from the parent. The destructor kills it and waits for its end.
 class ConsumerProcess {

@@ -10,6 +10,7 @@ namespace {
 JournalEntry parse(const std::string& line) {
   std::istringstream text(line);
   char kind = 0;
+  std::size_t open = 0;
   text >> kind;
   JournalEntry entry{.kind = JournalEntry::Kind{kind}};
   switch (entry.kind) {
@@ -23,7 +24,11 @@ JournalEntry parse(const std::string& line) {
       text >> entry.partition >> entry.offset;
       break;
     case JournalEntry::Kind::committing:
-      text >> entry.charged >> entry.verdicts >> entry.verdict_ns >> entry.memory_bytes;
+      text >> entry.charged >> entry.verdicts >> entry.verdict_ns >> entry.memory_bytes >>
+          entry.out_of_order >> entry.known_done >> open;
+      for (Place place; open > 0 && text >> place.first >> place.second; --open) {
+        entry.open.push_back(place);
+      }
       break;
     case JournalEntry::Kind::paused:
       break;
@@ -51,7 +56,9 @@ void JournalWriter::write(const JournalEntry& entry) {
       break;
     case JournalEntry::Kind::committing:
       line << ' ' << entry.charged << ' ' << entry.verdicts << ' ' << entry.verdict_ns << ' '
-           << entry.memory_bytes;
+           << entry.memory_bytes << ' ' << entry.out_of_order << ' ' << entry.known_done << ' '
+           << entry.open.size();
+      for (const auto& [partition, offset] : entry.open) line << ' ' << partition << ' ' << offset;
       break;
     case JournalEntry::Kind::paused:
       break;

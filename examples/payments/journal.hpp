@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "append_file.hpp"
+#include "topic.hpp"
 
 namespace payments {
 
@@ -17,7 +18,8 @@ struct JournalEntry {
     started = 'S',     // the ledger is read, the deduplicator rebuilt
     order = 'D',       // an order was delivered; written before anything is done about it
     reject = 'R',      // so was something that is no order
-    committing = 'C',  // all of the above is dealt with and durable; the offset commit comes next
+    committing = 'C',  // all of the above but `open` is dealt with and durable; the offset commit
+                       // comes next
     paused = 'P',      // waits to be killed
   };
   Kind kind{};
@@ -31,6 +33,9 @@ struct JournalEntry {
   std::uint64_t verdicts = 0;      // committing: since the last time
   std::uint64_t verdict_ns = 0;    // committing: likewise
   std::uint64_t memory_bytes = 0;  // committing: of the deduplicator
+  std::uint64_t out_of_order = 0;  // committing: completed before a lower offset, since last time
+  std::uint64_t known_done = 0;    // committing: delivered and done by an earlier life, likewise
+  std::vector<Place> open{};       // committing: delivered and not done yet
 };
 
 /// A consumer's diary of one life. It is what the demonstration counts; the consumer itself never

@@ -130,6 +130,8 @@ std::vector<std::string> to_arguments(const ConsumerOptions& options) {
       options.dir.string(),
       "--life",
       std::to_string(options.life),
+      "--seed",
+      std::to_string(options.seed),
   };
   if (!options.dedup) arguments.emplace_back("--no-dedup");
   if (options.pause.where != Pause::Where::nowhere) {
@@ -155,6 +157,9 @@ ConsumerOptions parse_consumer_options(const std::vector<std::string>& arguments
       options.dir = cursor.value_of(option);
     } else if (option == "--life") {
       options.life = cursor.number_of(option, 1, any);
+    } else if (option == "--seed") {
+      options.seed =
+          cursor.number_of<std::uint64_t>(option, 0, std::numeric_limits<std::uint64_t>::max());
     } else if (option == "--no-dedup") {
       options.dedup = false;
     } else if (option == "--pause") {

@@ -34,6 +34,7 @@ struct ConsumerOptions {
   int partitions = 0;
   std::filesystem::path dir;
   int life = 0;
+  std::uint64_t seed = 0;  // of the order in which messages are worked on
   bool dedup = true;
   Pause pause{};
 };

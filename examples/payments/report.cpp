@@ -98,6 +98,8 @@ void Deliveries::add(int life, const JournalEntry& entry) {
         counts_.ns_per_verdict.push_back(ratio(entry.verdict_ns, entry.verdicts));
       }
       counts_.memory_bytes = entry.memory_bytes;
+      counts_.out_of_order += entry.out_of_order;
+      counts_.known_done += entry.known_done;
       break;
     case JournalEntry::Kind::paused:
       break;
@@ -164,6 +166,12 @@ void print(std::ostream& out, const Run& run) {
   row(out, "consumer killed with SIGKILL", grouped(std::ssize(run.kills)),
       std::to_string(options.kills) + " at random, 1 in mid-charge, 1 before a commit");
   row(out, "torn last lines cut off the ledger", grouped(std::ssize(counts.found_torn_line)));
+  if (options.dedup) {
+    row(out, "completed out of order", grouped(static_cast<std::int64_t>(counts.out_of_order)),
+        "before a lower offset of the partition");
+    row(out, "redeliveries known by the offsets",
+        grouped(static_cast<std::int64_t>(counts.known_done)), "done beyond the committed offset");
+  }
   out << '\n';
   if (options.dedup) {
     row(out, "charged without idem", grouped(counts.orders()), "every delivery of an order");
@@ -198,6 +206,7 @@ std::vector<std::string> find_faults(const Run& run) {
   if (run.options.dedup) {
     expect(outcome.charged_twice == 0,
            grouped(outcome.charged_twice) + " orders were charged more than once");
+    expect(counts.out_of_order > 0, "nothing was completed out of order");
   } else {
     expect(outcome.charged_twice > 0,
            "without idem no order was charged twice: this run can show nothing");

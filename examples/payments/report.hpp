@@ -25,6 +25,9 @@ struct DeliveryCounts {
   std::int64_t orders() const { return first_copies + redelivered + resent + restarted; }
   std::int64_t all() const { return orders() + rejects; }
 
+  std::uint64_t out_of_order = 0;  // completions before one of a lower offset
+  std::uint64_t known_done = 0;    // redelivered, and skipped by the committed map
+
   std::uint64_t charged = 0;
   std::uint64_t clock_ns = 0;
   std::uint64_t memory_bytes = 0;

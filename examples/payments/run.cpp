@@ -202,6 +202,7 @@ class Demonstration {
                              .partitions = options_.partitions,
                              .dir = files_.dir,
                              .life = life_,
+                             .seed = options_.seed + static_cast<std::uint64_t>(life_),
                              .dedup = options_.dedup};
     if (const PlannedKill* const next = next_kill()) consumer.pause = next->pause;
     consumer_ = std::make_unique<ConsumerProcess>(consumer);
