@@ -66,6 +66,7 @@ class FieldEncoder {
   }
 
   [[nodiscard]] Digest finish() noexcept {
+    if (!stream_ && used_ == 0) return hash_.digest({});
     if (!stream_) return hash_.digest(gathered());
     stream_->update(gathered());
     return stream_->finish();
