@@ -603,3 +603,20 @@ BOTH("at the cap, where all are busy or the cap refuses, nothing changes") {
   CHECK(refusing.one(1, 0, 1) == Verdict::fresh);
   CHECK(refusing.one(-1, -1, -1) == Verdict::fresh);
 }
+
+BOTH(
+    "a producer whose state is gone is accepted where it stands, from a client and from a leader") {
+  for (const char origin : {'C', 'R'}) {
+    Partition<Subject> p(Setup{.expire_after = 60'000});
+    CHECK(p.one(1, 0, 0) == Verdict::fresh);
+    p.now = 1;
+    CHECK(p.one(1, 0, 1) == Verdict::fresh);
+    p.tracker.expire(70'000, 10);
+    CHECK(!p.tracker.knows(1));
+    p.now = 70'001;
+    CHECK(p.one(1, 0, 2, origin) == Verdict::fresh);
+    CHECK(p.tracker.size() == 1);
+    CHECK(p.expected(1, 0) == 3);
+    CHECK(p.tracker.end() == 3);
+  }
+}

@@ -303,3 +303,78 @@ TEST_CASE("numbers of 64 bits") {
   CHECK(restored->judge({.producer_id = 1, .epoch = 0, .first_sequence = 0, .last_sequence = 0})
             .verdict == Verdict::unknown);
 }
+
+TEST_CASE("a log truncated to nothing starts again") {
+  ProducerTracker tracker({.seed = 1});
+  REQUIRE(tracker
+              .append({.producer_id = 1, .epoch = 0, .first_sequence = 0, .last_sequence = 2},
+                      {0, 2}, instant(0))
+              .verdict == Verdict::fresh);
+  tracker = ProducerTracker({.seed = 1});
+  CHECK(tracker.size() == 0);
+  CHECK(tracker.end_offset() == 0);
+  REQUIRE(tracker
+              .append({.producer_id = 1, .epoch = 0, .first_sequence = 0, .last_sequence = 0},
+                      {0, 0}, instant(0))
+              .verdict == Verdict::fresh);
+  const auto again = ProducerTracker::decode(encoded(tracker));
+  REQUIRE(again.has_value());
+  CHECK(again->end_offset() == 1);
+}
+
+TEST_CASE("restored producers that are not idle stay, with their batches") {
+  const idem::ProducerTrackerOptions options{.expire_after = idem::Duration::nanoseconds(100),
+                                             .seed = 1};
+  ProducerTracker tracker(options);
+  for (const std::int64_t id : {1, 2}) {
+    REQUIRE(tracker
+                .append({.producer_id = id, .epoch = 0, .first_sequence = 0, .last_sequence = 0},
+                        {id - 1, id - 1}, instant(id))
+                .verdict == Verdict::fresh);
+  }
+  auto again = ProducerTracker::decode(encoded(tracker), options);
+  REQUIRE(again.has_value());
+  CHECK(again->expire(instant(50), 10) == 0);
+  for (const std::int64_t id : {1, 2}) {
+    const auto answer =
+        again->judge({.producer_id = id, .epoch = 0, .first_sequence = 0, .last_sequence = 0});
+    CHECK(answer.verdict == Verdict::duplicate);
+    CHECK(answer.first_offset == id - 1);
+    CHECK(answer.expected == 1);
+  }
+}
+
+TEST_CASE("epochs, coordinators and times of both kinds of producer survive") {
+  ProducerTracker tracker({.end_offset = 0, .seed = 1});
+  REQUIRE(
+      tracker.mark({.producer_id = 1, .epoch = 2, .coordinator_epoch = 3}, instant(0)).verdict ==
+      Verdict::fresh);
+  REQUIRE(tracker
+              .append({.producer_id = 1,
+                       .epoch = 2,
+                       .origin = idem::AppendOrigin::replication,
+                       .first_sequence = 0,
+                       .last_sequence = 3},
+                      {0, 3}, instant(0))
+              .verdict == Verdict::fresh);
+  REQUIRE(
+      tracker
+          .mark({.producer_id = 11, .epoch = 12, .coordinator_epoch = 13, .timestamp_ms = 123456},
+                instant(5))
+          .verdict == Verdict::fresh);
+  const auto again = ProducerTracker::decode(encoded(tracker), {.seed = 9});
+  REQUIRE(again.has_value());
+  CHECK(encoded(*again) == encoded(tracker));
+  const auto repeat =
+      again->judge({.producer_id = 1, .epoch = 2, .first_sequence = 0, .last_sequence = 3});
+  CHECK(repeat.verdict == Verdict::duplicate);
+  CHECK(repeat.timestamp_ms == -1);
+  const auto fenced = [&](std::int64_t id, std::int32_t epoch, std::int32_t coordinator) {
+    return again->judge(
+        idem::ProducerMarker{.producer_id = id, .epoch = epoch, .coordinator_epoch = coordinator});
+  };
+  CHECK(fenced(1, 2, 2).reason == idem::SequenceReason::old_coordinator);
+  CHECK(fenced(1, 2, 3).verdict == Verdict::fresh);
+  CHECK(fenced(11, 12, 12).reason == idem::SequenceReason::old_coordinator);
+  CHECK(fenced(11, 11, 13).reason == idem::SequenceReason::old_epoch);
+}

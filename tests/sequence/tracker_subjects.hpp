@@ -8,7 +8,7 @@
 
 #include <idem/sequence/producer_tracker.hpp>
 
-#include "sequence/dumb_producer_tracker.hpp"
+#include "dumb_producer_tracker.hpp"
 
 namespace idem_test {
 
