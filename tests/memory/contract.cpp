@@ -154,24 +154,27 @@ TEST_CASE_TEMPLATE("memory: every id stays through every growth", Set, IDEM_TEST
 
 TEST_CASE_TEMPLATE("memory: forgetting from every place of a chain keeps the others", Set,
                    IDEM_TEST_ALL_SETS) {
-  // All slots agree in their top and bottom bits, so that the ids lie in one run that wraps.
-  for (std::size_t count = 1; count <= 24; ++count) {
-    Set all({.seed = idem::Seed{3, 4}});
-    const auto ids = idem_test::make_universe(all, Universe::colliding, count);
-    for (std::size_t first = 0; first < count; ++first) {
-      for (std::size_t second = 0; second < count; ++second) {
-        Set set({.seed = idem::Seed{3, 4}});
-        for (const auto& id : ids) REQUIRE(set.insert(id) == Verdict::fresh);
-        REQUIRE(set.forget(ids[first]));
-        REQUIRE(set.forget(ids[second]) == (first != second));
-        for (std::size_t i = 0; i < count; ++i) {
-          const bool gone = i == first || i == second;
-          REQUIRE(set.check(ids[i]) == (gone ? Verdict::fresh : Verdict::duplicate));
-        }
-        REQUIRE(set.insert(ids[first]) == Verdict::fresh);
-        for (std::size_t i = 0; i < count; ++i) {
-          const bool gone = i == second && first != second;
-          REQUIRE(set.check(ids[i]) == (gone ? Verdict::fresh : Verdict::duplicate));
+  // Ids that all want the same slot, and ids that want one of the last few: both lie in one run that
+  // goes on at the beginning of the array.
+  for (const Universe universe : {Universe::colliding, Universe::near_end}) {
+    const Set any({.seed = idem::Seed{3, 4}});
+    const auto ids = idem_test::make_universe(any, universe, 24);
+    for (std::size_t count = 1; count <= ids.size(); ++count) {
+      for (std::size_t first = 0; first < count; ++first) {
+        for (std::size_t second = 0; second < count; ++second) {
+          Set set({.seed = idem::Seed{3, 4}});
+          for (std::size_t i = 0; i < count; ++i) REQUIRE(set.insert(ids[i]) == Verdict::fresh);
+          REQUIRE(set.forget(ids[first]));
+          REQUIRE(set.forget(ids[second]) == (first != second));
+          for (std::size_t i = 0; i < count; ++i) {
+            const bool gone = i == first || i == second;
+            REQUIRE(set.check(ids[i]) == (gone ? Verdict::fresh : Verdict::duplicate));
+          }
+          REQUIRE(set.insert(ids[first]) == Verdict::fresh);
+          for (std::size_t i = 0; i < count; ++i) {
+            const bool gone = i == second && first != second;
+            REQUIRE(set.check(ids[i]) == (gone ? Verdict::fresh : Verdict::duplicate));
+          }
         }
       }
     }

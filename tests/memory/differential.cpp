@@ -33,7 +33,7 @@ constexpr Scenario scenarios[] = {
     {Universe::spread, 100'000, 0, 0},     {Universe::spread, 3, 0, 0},
     {Universe::counting, 5'000, 1'000, 0}, {Universe::high_bits, 3'000, 0, 2'000},
     {Universe::colliding, 120, 0, 0},      {Universe::colliding, 60, 20, 0},
-    {Universe::spread, 200, 50, 0},        {Universe::spread, 60'000, 20'000, 30'000},
+    {Universe::near_end, 200, 50, 0},      {Universe::spread, 60'000, 20'000, 30'000},
 };
 
 // One set and its oracle, taken through the same random operations. Every answer is compared; a

@@ -140,7 +140,10 @@ TEST_CASE_TEMPLATE("room: batches leave it alone", Set, IDEM_TEST_LAYOUTS) {
 
 TEST_CASE_TEMPLATE("room: outlives clear, reserve and a move", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
-  Set first({.budget = bytes(least_budget<Set>() + 500)});
+  const auto budget = bytes(least_budget<Set>() + 500);
+  Set plain({.budget = budget});
+  const std::size_t all = fill(plain, 0);
+  Set first({.budget = budget});
   REQUIRE(first.reserve_one(spread_id<Id>(1)));
   REQUIRE(first.reserve_one(spread_id<Id>(2)));
   REQUIRE(fill(first, 1'000) > 0);
@@ -150,6 +153,7 @@ TEST_CASE_TEMPLATE("room: outlives clear, reserve and a move", Set, IDEM_TEST_LA
   third = std::move(second);
   third.reserve(3);
   const std::size_t others = fill(third, 2'000);
+  CHECK(others == all - 2);
   FailAllocation failure(0, Failing::from_then_on);
   record(third, 1);
   record(third, 2);

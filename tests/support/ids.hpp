@@ -33,7 +33,8 @@ enum class Universe {
   spread,     // as random ids; among them zero and all ones
   counting,   // 0, 1, 2, ...
   high_bits,  // equal in their low 40 bits; the low word of a wide id is always zero
-  colliding,  // slots that agree in their top and in their bottom bits, all ones
+  colliding,  // slots that agree in their top and in their bottom six bits, all ones
+  near_end,   // slots that agree in their top two bits, both ones
 };
 
 template <class Set>
@@ -67,6 +68,11 @@ template <class Set>
         const Id id = spread_id<Id>(index);
         const std::uint64_t slot = set.slot(id);
         if ((slot >> 58) == 63 && (slot & 63) == 63) ids.push_back(id);
+        break;
+      }
+      case Universe::near_end: {
+        const Id id = spread_id<Id>(index);
+        if ((set.slot(id) >> 62) == 3) ids.push_back(id);
         break;
       }
     }

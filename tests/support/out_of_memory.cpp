@@ -16,6 +16,23 @@
 #if defined(IDEM_TEST_ADDRESS_SANITIZER)
 #include <sanitizer/asan_interface.h>
 #endif
+// Under the thread sanitizer mmap is its own.
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__)) && \
+    !defined(__SANITIZE_THREAD__)
+#if !defined(__has_feature)
+#define IDEM_TEST_COUNTS_MAPPINGS 1
+#elif !__has_feature(thread_sanitizer)
+#define IDEM_TEST_COUNTS_MAPPINGS 1
+#endif
+#endif
+#if defined(IDEM_TEST_COUNTS_MAPPINGS)
+#include <cerrno>
+#include <cstdint>
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace idem_test {
 namespace {
@@ -59,12 +76,34 @@ constexpr std::size_t largest_block = std::size_t{1} << (sizeof(std::size_t) == 
   std::abort();
 }
 
+void note_peak() noexcept {
+  const std::size_t now = live_bytes.load(std::memory_order_relaxed);
+  std::size_t peak = peak_bytes.load(std::memory_order_relaxed);
+  while (now > peak && !peak_bytes.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+void began(std::size_t size) noexcept {
+  count.fetch_add(1, std::memory_order_relaxed);
+  live.fetch_add(1, std::memory_order_relaxed);
+  live_bytes.fetch_add(size, std::memory_order_relaxed);
+  note_peak();
+}
+
+void ended(std::size_t size) noexcept {
+  live.fetch_sub(1, std::memory_order_relaxed);
+  live_bytes.fetch_sub(size, std::memory_order_relaxed);
+}
+
 // The header lies at the end of as many bytes as the alignment needs.
 std::size_t room_for_header(std::size_t alignment) noexcept {
   return alignment > sizeof(Header) ? alignment : sizeof(Header);
 }
 
+void settle_mapping() noexcept;
+
 void* allocate(std::size_t size, std::size_t alignment, Form form) noexcept {
+  settle_mapping();
   if (must_fail() || size > largest_block) return nullptr;
   const std::size_t room = room_for_header(alignment);
   std::size_t total = room + (size == 0 ? 1 : size);
@@ -82,12 +121,7 @@ void* allocate(std::size_t size, std::size_t alignment, Form form) noexcept {
 #if defined(IDEM_TEST_ADDRESS_SANITIZER)
   ASAN_POISON_MEMORY_REGION(raw, room);
 #endif
-  count.fetch_add(1, std::memory_order_relaxed);
-  live.fetch_add(1, std::memory_order_relaxed);
-  const std::size_t now = live_bytes.fetch_add(size, std::memory_order_relaxed) + size;
-  std::size_t peak = peak_bytes.load(std::memory_order_relaxed);
-  while (now > peak && !peak_bytes.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
+  began(size);
   return block;
 }
 
@@ -101,6 +135,7 @@ constexpr std::size_t size_unknown = static_cast<std::size_t>(-1);
 
 void release(void* block, std::size_t size, std::size_t alignment, Form form) noexcept {
   if (block == nullptr) return;
+  settle_mapping();
   char* const bytes = static_cast<char*>(block);
   char* const raw = bytes - room_for_header(alignment);
 #if defined(IDEM_TEST_ADDRESS_SANITIZER)
@@ -115,8 +150,7 @@ void release(void* block, std::size_t size, std::size_t alignment, Form form) no
   if (size != size_unknown && size != header.size) die("new and delete disagree about the size");
   header.form = Form{};
   std::memcpy(bytes - sizeof(Header), &header, sizeof header);
-  live.fetch_sub(1, std::memory_order_relaxed);
-  live_bytes.fetch_sub(header.size, std::memory_order_relaxed);
+  ended(header.size);
   std::free(raw);
 }
 
@@ -127,14 +161,48 @@ constexpr std::size_t effective(std::align_val_t alignment) noexcept {
   return value < plain ? plain : value;
 }
 
+#if defined(IDEM_TEST_COUNTS_MAPPINGS)
+
+// A mapping that is cut to an aligned part of itself right after it was made counts as that part:
+// nothing has touched the rest. So a new mapping is counted in full at the next event that is no
+// cut of it.
+struct NewMapping {
+  char* begin = nullptr;
+  std::size_t size = 0;
+  std::size_t left = 0;
+};
+thread_local NewMapping new_mapping;
+
+void settle_mapping() noexcept {
+  if (new_mapping.begin == nullptr) return;
+  new_mapping.begin = nullptr;
+  began(new_mapping.left);
+}
+
+#else
+
+void settle_mapping() noexcept {}
+
+#endif
+
 }  // namespace
 
+bool counts_mappings() noexcept {
+#if defined(IDEM_TEST_COUNTS_MAPPINGS)
+  return true;
+#else
+  return false;
+#endif
+}
+
 Allocations allocations() noexcept {
+  settle_mapping();
   return {count.load(std::memory_order_relaxed), live.load(std::memory_order_relaxed),
           live_bytes.load(std::memory_order_relaxed), peak_bytes.load(std::memory_order_relaxed)};
 }
 
 void reset_peak() noexcept {
+  settle_mapping();
   peak_bytes.store(live_bytes.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
@@ -207,3 +275,36 @@ void operator delete(void* p, std::align_val_t a, const std::nothrow_t&) noexcep
 void operator delete[](void* p, std::align_val_t a, const std::nothrow_t&) noexcept {
   idem_test::release(p, size_unknown, effective(a), Form::array);
 }
+
+#if defined(IDEM_TEST_COUNTS_MAPPINGS)
+
+extern "C" void* mmap(void* address, std::size_t size, int protection, int flags, int file,
+                      off_t offset) noexcept {
+  idem_test::settle_mapping();
+  const bool counted = (flags & MAP_ANONYMOUS) != 0 && (flags & MAP_FIXED) == 0;
+  if (counted && idem_test::must_fail()) {
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  const long result = syscall(SYS_mmap, address, size, protection, flags, file, offset);
+  void* const block = reinterpret_cast<void*>(result);
+  if (counted && block != MAP_FAILED)
+    idem_test::new_mapping = {static_cast<char*>(block), size, size};
+  return block;
+}
+
+extern "C" int munmap(void* address, std::size_t size) noexcept {
+  auto& fresh = idem_test::new_mapping;
+  char* const begin = static_cast<char*>(address);
+  const bool is_cut = fresh.begin != nullptr && begin >= fresh.begin &&
+                      begin + size <= fresh.begin + fresh.size && size < fresh.left;
+  if (is_cut) {
+    fresh.left -= size;
+  } else {
+    idem_test::settle_mapping();
+    idem_test::ended(size);
+  }
+  return static_cast<int>(syscall(SYS_munmap, address, size));
+}
+
+#endif

@@ -4,20 +4,22 @@
 #include <cstdint>
 
 // Linked with out_of_memory.cpp, which replaces operator new and operator delete in all their
-// forms: counts what is allocated, lets a chosen allocation fail, has no block of more than 64 GiB,
+// forms, and where it can mmap and munmap: counts what is allocated, lets a chosen allocation fail, has no block of more than 64 GiB,
 // and aborts when memory is given back by the wrong form of delete or its neighbourhood was written
 // to.
 
 namespace idem_test {
 
 struct Allocations {
-  std::uint64_t count = 0;     // successful calls of operator new so far
+  std::uint64_t count = 0;     // successful calls of operator new and mmap so far
   std::uint64_t live = 0;      // blocks not yet given back
   std::size_t live_bytes = 0;  // as asked for, without the allocator's own overhead
   std::size_t peak_bytes = 0;  // the most live_bytes has been since reset_peak()
 };
 
 [[nodiscard]] Allocations allocations() noexcept;
+// Whether mapped memory is counted too, and made to fail.
+[[nodiscard]] bool counts_mappings() noexcept;
 // Makes peak_bytes equal live_bytes.
 void reset_peak() noexcept;
 
