@@ -89,6 +89,12 @@ struct Pair {
   explicit Pair(const Setup& setup) : real(setup), dumb(setup) {}
 };
 
+// Numbers that do not wrap end at the highest.
+std::int64_t plus(std::int64_t n, std::int64_t by) {
+  constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
+  return by > 0 && n > highest - by ? highest : n + by;
+}
+
 // Random operations near `around`, answers compared one by one.
 template <class Real, class Dumb>
 void run(const Setup& setup, std::uint64_t seed, std::int64_t around, std::int64_t modulus,
@@ -108,8 +114,8 @@ void run(const Setup& setup, std::uint64_t seed, std::int64_t around, std::int64
     const std::int64_t hint = pair.dumb.judge({batch.id, batch.epoch, around, around}).expected;
     std::int64_t first = hint;
     const auto kind = rng.below(10);
-    if (kind == 0 || hint < 0) first = around + static_cast<std::int64_t>(rng.below(6));
-    if (kind == 1) first = hint + static_cast<std::int64_t>(rng.below(5)) - 2;
+    if (kind == 0 || hint < 0) first = plus(around, static_cast<std::int64_t>(rng.below(6)));
+    if (kind == 1) first = plus(hint, static_cast<std::int64_t>(rng.below(5)) - 2);
     if (kind >= 2 && kind <= 4) first = hint - static_cast<std::int64_t>(rng.below(9));
     if (kind == 5) first = 0;
     const auto length = static_cast<std::int64_t>(rng.below(rng.one_in(8) ? 8 : 3));
