@@ -1,13 +1,13 @@
 // The exact sets of UUIDs against others: insert one by one and in batches, growing from empty and
 // pre-sized.
 //
-//   bench_sets [--keys N] [--rounds R] [--pages 4k|2m] [--batch B]
+//   bench_sets [--keys N] [--rounds R] [--batch B]
 //
 // Not a Google Benchmark program: here all contenders take turns within a round, on thread CPU time,
 // and ratios are taken within it, which matters more than what a framework offers. Every contender
-// gets the same keys in the same batches, the same page policy and a seeded hash.
+// gets the same keys in the same batches and a seeded hash; huge pages, for all alike, come from
+// GLIBC_TUNABLES=glibc.malloc.hugetlb=1.
 
-#include <sys/mman.h>
 #include <time.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <new>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -48,7 +48,6 @@ using idem::Verdict;
 std::size_t keys = 4'000'000;
 int rounds = 3;
 std::size_t batch = 512;
-bool huge = true;
 
 double now_ns() {
   timespec time{};
@@ -68,40 +67,24 @@ std::uint64_t mix(std::uint64_t x) {
 std::size_t held = 0;
 std::size_t peak = 0;
 
-// Gives peers the pages our set asks for.
+// Counts what peers hold.
 template <class T>
-struct Pages {
+struct Counted {
   using value_type = T;
-  Pages() = default;
+  Counted() = default;
   template <class U>
-  Pages(const Pages<U>&) {}  // NOLINT: containers convert allocators
-  static constexpr std::size_t large = std::size_t{2} << 20;
+  Counted(const Counted<U>&) {}  // NOLINT: containers convert allocators
   T* allocate(std::size_t n) {
-    const std::size_t bytes = n * sizeof(T);
-    held += bytes;
+    T* const block = std::allocator<T>().allocate(n);
+    held += n * sizeof(T);
     peak = std::max(peak, held);
-    if (!huge || bytes < large) {
-      void* const block = std::malloc(bytes);
-      if (block == nullptr) throw std::bad_alloc();
-      return static_cast<T*>(block);
-    }
-    void* const block =
-        ::mmap(nullptr, rounded(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) throw std::bad_alloc();
-    ::madvise(block, rounded(bytes), MADV_HUGEPAGE);
-    return static_cast<T*>(block);
+    return block;
   }
   void deallocate(T* block, std::size_t n) {
-    const std::size_t bytes = n * sizeof(T);
-    held -= bytes;
-    if (!huge || bytes < large) {
-      std::free(block);
-    } else {
-      ::munmap(block, rounded(bytes));
-    }
+    held -= n * sizeof(T);
+    std::allocator<T>().deallocate(block, n);
   }
-  static std::size_t rounded(std::size_t bytes) { return (bytes + 2 * large - 1) / large * large; }
-  friend bool operator==(Pages, Pages) { return true; }
+  friend bool operator==(Counted, Counted) { return true; }
 };
 
 struct SeededHash {
@@ -155,10 +138,7 @@ Result run_peer(bool sized) {
 }
 
 Result run_ours(bool sized, bool batched) {
-  idem::UuidSet set(
-      {.expected_keys = sized ? keys : 0,
-       .seed = idem::Seed{1, 2},
-       .pages = huge ? idem::PagePolicy::huge_when_large : idem::PagePolicy::as_given});
+  idem::UuidSet set({.expected_keys = sized ? keys : 0, .seed = idem::Seed{1, 2}});
   std::vector<Verdict> verdicts(batch);
   double most = 0;
   Result result = run([&](std::span<const Uuid> ids) {
@@ -198,14 +178,13 @@ int main(int count, char** arguments) {
     if (name == "--keys") keys = std::strtoull(value, nullptr, 10);
     if (name == "--rounds") rounds = std::atoi(value);
     if (name == "--batch") batch = std::strtoull(value, nullptr, 10);
-    if (name == "--pages") huge = std::strcmp(value, "4k") != 0;
   }
 #if defined(__clang__)
   std::printf("clang %s", __clang_version__);
 #else
   std::printf("g++ %s", __VERSION__);
 #endif
-  std::printf(", %s, %zu keys, batches of %zu, %d rounds, %s pages\n",
+  std::printf(", %s, %zu keys, batches of %zu, %d rounds\n",
 #if defined(__AVX512F__)
               "AVX-512",
 #elif defined(__AVX2__)
@@ -213,25 +192,25 @@ int main(int count, char** arguments) {
 #else
               "plain",
 #endif
-              keys, batch, rounds, huge ? "2 MiB" : "4 KiB");
+              keys, batch, rounds);
 
   for (const bool sized : {false, true}) {
     std::vector<Contender> contenders;
 #if defined(IDEM_BENCH_ABSL)
-    using Absl = absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    using Absl = absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"absl::flat_hash_set", [=] { return run_peer<Absl>(sized); }});
 #endif
     contenders.push_back({"UuidSet, batches", [=] { return run_ours(sized, true); }});
     contenders.push_back({"UuidSet, single", [=] { return run_ours(sized, false); }});
 #if defined(IDEM_BENCH_BOOST)
-    using Boost = boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    using Boost = boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"boost::unordered_flat_set", [=] { return run_peer<Boost>(sized); }});
 #endif
 #if defined(IDEM_BENCH_TSL)
-    using Tsl = tsl::robin_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    using Tsl = tsl::robin_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"tsl::robin_set", [=] { return run_peer<Tsl>(sized); }});
 #endif
-    using Std = std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Pages<Uuid>>;
+    using Std = std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"std::unordered_set (slow)", [=] { return run_peer<Std>(sized); }});
     contenders.push_back({"nothing", [=] {
                             std::uint64_t sum = 0;

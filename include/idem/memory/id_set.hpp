@@ -20,21 +20,17 @@
 
 namespace idem::inline IDEM_ABI {
 
-using SetWork = detail::TableWork;
-
 // Remembers fixed-width ids exactly, for ever.
 //
 // Guarantee   an id is `fresh` the first time and `duplicate` ever after, until forget() or
 //             clear(). Answers `full`, having changed nothing, when the budget or the system has no
 //             room; what is remembered is still answered.
 // Forgetting  never by itself.
-// Memory      128-bit ids: 23 bytes an id at every size from 50,000 on, while it grows too; below
-//             3,073 ids one array that doubles, 21 to 43 bytes and half as much again while it
-//             grows. 64-bit ids: one array that doubles at every size. Under a budget below 2 MiB
-//             the array stays, and as old and new must fit the budget together, a third of it stays
-//             unused after the last growth; expected_keys can spend all of it.
-// Complexity  O(1) expected. An insert of a 128-bit id that grows the set moves 4 KiB of ids on
-//             average and never more than 64 KiB; in a 64-bit one it moves them all. See work().
+// Memory      one array of ids, at most three quarters full, doubled by copying when it is: 21 to
+//             43 bytes a Uuid after the first few, half as much again while it grows. Old and new
+//             array must fit the budget together, so a third of it stays unused after the last
+//             growth; expected_keys can spend all of it.
+// Complexity  O(1) expected. An insert that grows moves every id.
 // Lifetime    a value: copied, moved. What was moved from is empty, with the same options and seed.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
@@ -59,8 +55,7 @@ class IdSet {
 
   IdSet() : IdSet(Options{.seed = Seed::random()}) {}
   explicit IdSet(const Options& options)
-      : table_(Hash(detail::given_or_random(options.seed)), table_budget(options.budget),
-               options.pages == PagePolicy::huge_when_large) {
+      : table_(Hash(detail::given_or_random(options.seed)), table_budget(options.budget)) {
     if (!table_.reserve(options.expected_keys)) {
       detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
     }
@@ -96,45 +91,6 @@ class IdSet {
     if (!table_.reserve(count))
       detail::invalid_option("IdSet::reserve(count)", count, no_room_sentence);
   }
-
-  // Makes room for `more` further ids and touches it, so that their inserts meet no memory of the
-  // system's that was never used: on a fresh page that costs more than the insert. Best called where
-  // nobody waits. False: the budget or the system has no room, and nothing has changed.
-  [[nodiscard]] bool warm(std::size_t more) noexcept { return table_.warm(more); }
-
-  // Remembers all that `other` does: `fresh`, or `full` and nothing has changed.
-  [[nodiscard]] Verdict merge(const IdSet& other) noexcept {
-    if (this == &other) return Verdict::fresh;
-    const detail::Scratch<std::uint64_t, detail::SystemPages> added(other.size() / 64 + 1);
-    if (added.slots == nullptr) return Verdict::full;
-    std::size_t seen = 0;
-    const bool is_whole = other.table_.each([&](const Id& id) {
-      const Verdict verdict = table_.insert(id);
-      if (verdict == Verdict::fresh) added.slots[seen / 64] |= std::uint64_t{1} << seen % 64;
-      if (verdict != Verdict::full) ++seen;
-      return verdict != Verdict::full;
-    });
-    if (is_whole) return Verdict::fresh;
-    std::size_t undone = 0;
-    (void)other.table_.each([&](const Id& id) {
-      if (undone == seen) return false;
-      if ((added.slots[undone / 64] >> undone % 64 & 1) != 0) (void)table_.erase(id);
-      ++undone;
-      return true;
-    });
-    return Verdict::full;
-  }
-
-  // Runs run(id) for every id, in an order that the ids and the seed alone decide, whatever the
-  // history of the set. It must not change the set. Errors: no memory for sorting a part of it at a
-  // time throws std::bad_alloc before the first.
-  template <class F>
-  void for_each(F&& run) const {
-    if (!table_.each_in_order(run)) detail::throw_bad_alloc();
-  }
-
-  // What growth has moved so far.
-  [[nodiscard]] SetWork work() const noexcept { return table_.work(); }
 
   [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {

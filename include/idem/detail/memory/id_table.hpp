@@ -1,111 +1,254 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
-#include <idem/core/uuid.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
-#include <idem/detail/memory/plain_table.hpp>
-#include <idem/detail/memory/word_table.hpp>
+#include <idem/detail/core/words.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
-[[nodiscard]] inline Words words_of(const Uuid& id) noexcept { return {id.hi(), id.lo()}; }
-[[nodiscard]] inline Words words_of(const Digest& id) noexcept { return {id.hi, id.lo}; }
-inline void id_of(const Words& words, Uuid& id) noexcept { id = Uuid(words.hi, words.lo); }
-inline void id_of(const Words& words, Digest& id) noexcept { id = {words.hi, words.lo}; }
-
-// The engine of IdSet, by the width of the id: 64 bits stay in one array that doubles (half the
-// bytes, so half of what pages would save), 128 bits have pages.
-template <class Id, HashPolicy Hash, class Source = SystemPages>
+// An exact set of fixed-width ids: open addressing, linear probing, backward-shift erase, one array
+// of ids.
+//
+// A slot holds the id itself and the all-zero id means "empty", so that id is kept in a flag beside
+// the array. The home of an id is its hash scaled to the capacity, so any capacity will do and
+// growth keeps the order. `room taken` counts the ids promised to record(); every bound below
+// counts them as if they were there.
+template <class Id, HashPolicy Hash>
 class IdTable {
   static_assert(std::is_trivially_copyable_v<Id> && std::has_unique_object_representations_v<Id>);
 
  public:
-  static constexpr bool is_wide = sizeof(Id) == 16;
-  using Table = std::conditional_t<is_wide, WordTable<Hash, Source>, PlainTable<Id, Hash, Source>>;
+  IdTable(Hash hash, ByteSize byte_limit) noexcept : hash_(hash), byte_limit_(byte_limit) {}
 
-  static constexpr std::size_t min_capacity = Table::min_capacity;
+  IdTable(const IdTable& other)
+      : size_(other.size_),
+        holds_zero_(other.holds_zero_),
+        hash_(other.hash_),
+        byte_limit_(other.byte_limit_) {
+    if (other.capacity_ == 0) return;
+    slots_ = allocate(other.capacity_);
+    if (slots_ == nullptr) throw_bad_alloc();
+    capacity_ = other.capacity_;
+    std::memcpy(slots_, other.slots_, capacity_ * sizeof(Id));
+  }
+  IdTable(IdTable&& other) noexcept
+      : slots_(std::exchange(other.slots_, nullptr)),
+        capacity_(std::exchange(other.capacity_, 0)),
+        size_(std::exchange(other.size_, 0)),
+        taken_(std::exchange(other.taken_, 0)),
+        holds_zero_(std::exchange(other.holds_zero_, false)),
+        hash_(other.hash_),
+        byte_limit_(other.byte_limit_) {}
+  IdTable& operator=(const IdTable& other) {
+    if (this != &other) *this = IdTable(other);
+    return *this;
+  }
+  IdTable& operator=(IdTable&& other) noexcept {
+    IdTable moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+  ~IdTable() { release(slots_); }
 
-  IdTable(const Hash& hash, ByteSize byte_limit, bool huge_pages) noexcept
-      : table_(make(hash, byte_limit, huge_pages)) {}
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return capacity_ * sizeof(Id); }
+  [[nodiscard]] const Hash& hash() const noexcept { return hash_; }
 
-  [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
-  [[nodiscard]] std::size_t heap_bytes() const noexcept { return table_.heap_bytes(); }
-  [[nodiscard]] const Hash& hash() const noexcept { return table_.hash(); }
-  [[nodiscard]] TableWork work() const noexcept { return table_.work(); }
+  [[nodiscard]] bool contains(const Id& id) const noexcept {
+    if (id == Id{}) return holds_zero_;
+    return capacity_ != 0 && slots_[find(id, slot_of(hash_, id))] == id;
+  }
 
-  [[nodiscard]] bool contains(const Id& id) const noexcept { return table_.contains(inner(id)); }
-  [[nodiscard]] Verdict insert(const Id& id) noexcept { return table_.insert(inner(id)); }
+  [[nodiscard]] Verdict insert(const Id& id) noexcept { return insert(id, slot_of(hash_, id)); }
+
   void insert(std::span<const Id> ids, std::span<Verdict> verdicts) noexcept {
     require_equal_sizes(ids.size(), verdicts.size());
-    if constexpr (is_wide) {
-      table_.insert([&](std::size_t i) { return words_of(ids[i]); }, verdicts);
-    } else {
-      table_.insert(ids, verdicts);
+    constexpr std::size_t chunk = 32;
+    std::array<std::uint64_t, chunk> hashes;
+    for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
+      const std::size_t count = smaller(chunk, ids.size() - begin);
+      for (std::size_t i = 0; i < count; ++i) {
+        hashes[i] = slot_of(hash_, ids[begin + i]);
+        if (capacity_ != 0) __builtin_prefetch(slots_ + home(hashes[i]), 1);
+      }
+      for (std::size_t i = 0; i < count; ++i)
+        verdicts[begin + i] = insert(ids[begin + i], hashes[i]);
     }
   }
-  [[nodiscard]] bool erase(const Id& id) noexcept { return table_.erase(inner(id)); }
-  [[nodiscard]] bool reserve(std::size_t count) noexcept { return table_.reserve(count); }
-  [[nodiscard]] bool warm(std::size_t more) noexcept { return table_.warm(more); }
-  void clear() noexcept { table_.clear(); }
 
-  [[nodiscard]] bool take_room() noexcept { return table_.take_room(); }
-  void release_room() noexcept { table_.release_room(); }
-  void record_in_room(const Id& id) noexcept { table_.record_in_room(inner(id)); }
-
-  // Runs keep(id) for every id until it says false, in no order.
-  template <class F>
-  bool each(F&& keep) const {
-    if constexpr (is_wide) {
-      const auto visit = [&](const Words& words) { return keep(outer(words)); };
-      return table_.each(Visitor<Words>(visit));
-    } else {
-      return table_.each(keep);
+  [[nodiscard]] bool erase(const Id& id) noexcept {
+    if (id == Id{}) {
+      if (!holds_zero_) return false;
+      holds_zero_ = false;
+      --size_;
+      return true;
     }
+    if (capacity_ == 0) return false;
+    std::size_t hole = find(id, slot_of(hash_, id));
+    if (slots_[hole] != id) return false;
+    for (std::size_t next = after(hole); slots_[next] != Id{}; next = after(next)) {
+      const std::size_t wanted = home(slot_of(hash_, slots_[next]));
+      // An id may fill the hole unless its home lies, cyclically, in (hole, next].
+      const bool home_behind_hole =
+          hole < next ? wanted <= hole || wanted > next : wanted <= hole && wanted > next;
+      if (!home_behind_hole) continue;
+      slots_[hole] = slots_[next];
+      hole = next;
+    }
+    slots_[hole] = Id{};
+    --size_;
+    return true;
   }
-  // Runs run(id) for every id, in an order that the contents and the seed alone decide. False: no
-  // memory, nothing was run.
-  template <class F>
-  [[nodiscard]] bool each_in_order(F&& run) const {
-    return table_.each_in_order([&](const auto& stored) { run(outer(stored)); });
+
+  // Room for `count` ids in all without growing again; false: limit or memory, nothing changed.
+  [[nodiscard]] bool reserve(std::size_t count) noexcept {
+    if (count <= room_for(capacity_)) return true;
+    return count <= room_for(max_capacity) && resize(capacity_for(count));
   }
+
+  [[nodiscard]] bool take_room() noexcept {
+    if (!make_room()) return false;
+    ++taken_;
+    return true;
+  }
+  void release_room() noexcept { --taken_; }
+  void record_in_room(const Id& id) noexcept {
+    --taken_;
+    (void)insert(id);
+  }
+
+  void clear() noexcept {
+    if (capacity_ != 0) std::memset(static_cast<void*>(slots_), 0, capacity_ * sizeof(Id));
+    size_ = 0;
+    holds_zero_ = false;
+  }
+
+  // The slots that hold `count` ids at a load of at most three quarters.
+  [[nodiscard]] static constexpr std::size_t capacity_for(std::size_t count) noexcept {
+    return larger(min_capacity, count + count / 3 + 1);
+  }
+  [[nodiscard]] static constexpr std::size_t room_for(std::size_t capacity) noexcept {
+    return capacity - capacity / 4 - (capacity % 4 != 0);
+  }
+
+  static constexpr std::size_t min_capacity = 16;
+  static constexpr std::size_t max_capacity =
+      std::numeric_limits<std::ptrdiff_t>::max() / sizeof(Id);
 
  private:
-  [[nodiscard]] static Table make(const Hash& hash, ByteSize byte_limit,
-                                  [[maybe_unused]] bool huge_pages) noexcept {
-    if constexpr (is_wide) {
-      return Table(hash, byte_limit, huge_pages);
-    } else {
-      return Table(hash, byte_limit);
-    }
-  }
-  [[nodiscard]] static decltype(auto) inner(const Id& id) noexcept {
-    if constexpr (is_wide) {
-      return words_of(id);
-    } else {
-      return (id);
-    }
-  }
-  template <class Stored>
-  [[nodiscard]] static Id outer(const Stored& stored) noexcept {
-    if constexpr (is_wide) {
-      Id id;
-      id_of(stored, id);
-      return id;
-    } else {
-      return stored;
-    }
+  void swap(IdTable& other) noexcept {
+    std::swap(slots_, other.slots_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(size_, other.size_);
+    std::swap(taken_, other.taken_);
+    std::swap(holds_zero_, other.holds_zero_);
+    std::swap(hash_, other.hash_);
+    std::swap(byte_limit_, other.byte_limit_);
   }
 
-  Table table_;
+  [[nodiscard]] std::size_t home(std::uint64_t hash) const noexcept {
+    return static_cast<std::size_t>(multiply_high(hash, capacity_));
+  }
+  [[nodiscard]] std::size_t after(std::size_t slot) const noexcept {
+    return slot + 1 == capacity_ ? 0 : slot + 1;
+  }
+
+  // The slot of the id, or the empty one where it belongs. Ends because a quarter of the slots is
+  // empty.
+  [[nodiscard]] std::size_t find(const Id& id, std::uint64_t hash) const noexcept {
+    std::size_t slot = home(hash);
+    while (slots_[slot] != id && slots_[slot] != Id{}) slot = after(slot);
+    return slot;
+  }
+
+  [[nodiscard]] Verdict insert(const Id& id, std::uint64_t hash) noexcept {
+    if (id == Id{}) {
+      if (holds_zero_) return Verdict::duplicate;
+      if (!make_room()) return Verdict::full;
+      holds_zero_ = true;
+      ++size_;
+      return Verdict::fresh;
+    }
+    if (capacity_ != 0) {
+      const std::size_t slot = find(id, hash);
+      if (slots_[slot] == id) return Verdict::duplicate;
+      if (size_ + taken_ < room_for(capacity_)) {
+        slots_[slot] = id;
+        ++size_;
+        return Verdict::fresh;
+      }
+    }
+    if (!make_room()) return Verdict::full;
+    slots_[find(id, hash)] = id;
+    ++size_;
+    return Verdict::fresh;
+  }
+
+  [[nodiscard]] bool make_room() noexcept {
+    if (size_ + taken_ < room_for(capacity_)) return true;
+    const std::size_t wanted = next_capacity();
+    return wanted >= larger(min_capacity, capacity_ + capacity_ / 8) && resize(wanted);
+  }
+
+  // Twice the slots, by steps that end at two thirds of the byte limit: the last copy then just
+  // fits beside its source. Past the last step, whatever is left.
+  [[nodiscard]] std::size_t next_capacity() const noexcept {
+    const std::uint64_t last =
+        smaller<std::uint64_t>(byte_limit_.count() / 3 * 2 / sizeof(Id), max_capacity);
+    const std::size_t doubled = larger(min_capacity, capacity_ * 2);
+    if (last < doubled)
+      return static_cast<std::size_t>(smaller<std::uint64_t>(doubled, bytes_left() / sizeof(Id)));
+    std::uint64_t step = last;
+    while (step / 2 >= doubled) step /= 2;
+    return static_cast<std::size_t>(byte_limit_ == ByteSize::unlimited() ? doubled : step);
+  }
+
+  [[nodiscard]] std::uint64_t bytes_left() const noexcept {
+    return byte_limit_.count() - smaller<std::uint64_t>(byte_limit_.count(), heap_bytes());
+  }
+
+  // To a larger capacity; false: limit or memory, nothing changed.
+  [[nodiscard]] bool resize(std::size_t capacity) noexcept {
+    if (capacity > bytes_left() / sizeof(Id)) return false;
+    Id* const fresh = allocate(capacity);
+    if (fresh == nullptr) return false;
+    Id* const old = std::exchange(slots_, fresh);
+    const std::size_t old_capacity = std::exchange(capacity_, capacity);
+    for (std::size_t i = 0; i < old_capacity; ++i) {
+      if (old[i] != Id{}) slots_[find(old[i], slot_of(hash_, old[i]))] = old[i];
+    }
+    release(old);
+    return true;
+  }
+
+  [[nodiscard]] static Id* allocate(std::size_t capacity) noexcept {
+    void* const raw = ::operator new(capacity * sizeof(Id), std::nothrow);
+    if (raw != nullptr) std::memset(raw, 0, capacity * sizeof(Id));
+    return static_cast<Id*>(raw);
+  }
+  static void release(Id* slots) noexcept { ::operator delete(slots); }
+
+  Id* slots_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;
+  std::size_t taken_ = 0;
+  bool holds_zero_ = false;
+  Hash hash_;
+  ByteSize byte_limit_;
 };
 
 }  // namespace idem::inline IDEM_ABI::detail
