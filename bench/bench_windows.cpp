@@ -3,7 +3,9 @@
 // are given the same keys at the same times under the same hash, and take turns; times are those of
 // the thread's CPU clock. Compare rows of one run only.
 //
-//   bench_windows [live ids]... [--rounds N]     default: 1000000 16000000, 9 rounds
+//   bench_windows [live ids]... [--rounds N] [--short]     default: 1000000 16000000, 9 rounds
+//
+// --short leaves out the other modes of the ring, the rotating sets and the planted contender.
 //
 // GLIBC_TUNABLES=glibc.malloc.hugetlb=1 gives huge pages to every contender alike.
 
@@ -262,7 +264,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-int compare(std::uint64_t live, std::size_t rounds) {
+int compare(std::uint64_t live, std::size_t rounds, bool short_run) {
   // Nine ticks in ten bring a fresh key.
   const auto window = static_cast<std::int64_t>(live * 10 / 9);
   using Fixed = idem::TimeWindowRing<Uuid>;
@@ -330,6 +332,11 @@ int compare(std::uint64_t live, std::size_t rounds) {
         }
   };
 
+  const auto is_left_out = [&](const std::string& name) {
+    return short_run && (name.starts_with("  ") || name.find("single") != std::string::npos ||
+                         name.find("rotating") != std::string::npos || name.starts_with("planted"));
+  };
+
   // Each fills its window alone, so that its memory can be told.
   std::vector<Contender> contenders;
   const std::uint64_t warm = static_cast<std::uint64_t>(window) * 5 / 2 / batch_size * batch_size;
@@ -338,6 +345,7 @@ int compare(std::uint64_t live, std::size_t rounds) {
   for (const auto& make : makers) {
     const double before = heap_bytes();
     Contender made = make();
+    if (is_left_out(made.name)) continue;
     stream = Stream(live);
     for (std::uint64_t tick = 0; tick < warm; tick += batch_size) {
       stream.next(keys, batch_size);
@@ -393,15 +401,18 @@ int compare(std::uint64_t live, std::size_t rounds) {
 int main(int argc, char** argv) {
   std::vector<std::uint64_t> sizes;
   std::size_t rounds = 9;
+  bool short_run = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
       rounds = std::strtoull(argv[++i], nullptr, 10);
+    } else if (std::strcmp(argv[i], "--short") == 0) {
+      short_run = true;
     } else {
       sizes.push_back(std::strtoull(argv[i], nullptr, 10));
     }
   }
   if (sizes.empty()) sizes = {1'000'000, 16'000'000};
   int wrong = 0;
-  for (const std::uint64_t live : sizes) wrong += compare(live, rounds);
+  for (const std::uint64_t live : sizes) wrong += compare(live, rounds, short_run);
   return wrong == 0 ? 0 : 1;
 }
