@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -31,8 +32,9 @@ std::vector<std::uint64_t> telling_budgets() {
         if (near >= least_budget<Set>()) budgets.push_back(near);
     }
   }
-  budgets.push_back(100'000);
-  budgets.push_back(1'000'000);
+  for (const std::uint64_t budget : {100'000U, 1'000'000U, (2U << 20) - 1, 2U << 20, (2U << 20) + 1,
+                                     3'000'000U, 5'000'000U, 9'000'000U})
+    budgets.push_back(budget);
   return budgets;
 }
 
@@ -96,7 +98,7 @@ TEST_CASE_TEMPLATE("budget: never exceeded, not even while growing, until full",
     // And clear() for all.
     set.clear();
     for (std::uint64_t i = 0; i < taken; ++i)
-      REQUIRE(set.insert(spread_id<Id>(1'000'000 + i)) == Verdict::fresh);
+      REQUIRE(set.insert(spread_id<Id>(10'000'000 + i)) == Verdict::fresh);
     CHECK(set.insert(spread_id<Id>(0)) == Verdict::full);
     CHECK(sizeof(Set) + (allocations().peak_bytes - before.live_bytes) <= budget);
   }
@@ -105,18 +107,20 @@ TEST_CASE_TEMPLATE("budget: never exceeded, not even while growing, until full",
 TEST_CASE_TEMPLATE("budget: kept by batches and by reserve as well", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
   std::vector<Id> ids;
-  for (std::uint64_t i = 0; i < 10'000; ++i) ids.push_back(spread_id<Id>(i));
-  std::vector<Verdict> verdicts(ids.size());
+  for (std::uint64_t i = 0; i < 450'000; ++i) ids.push_back(spread_id<Id>(i));
   for (const std::uint64_t budget : telling_budgets<Set>()) {
     CAPTURE(budget);
+    const auto batch = std::span<const Id>(ids).first(budget < 200'000 ? 10'000 : ids.size());
+    std::vector<Verdict> verdicts(batch.size());
     const auto before = allocations();
     idem_test::reset_peak();
     Set set({.budget = bytes(budget), .seed = idem::Seed{1, 2}});
-    set.insert(ids, verdicts);
+    set.insert(batch, verdicts);
     const auto fresh =
         static_cast<std::size_t>(std::count(verdicts.begin(), verdicts.end(), Verdict::fresh));
     CHECK(set.size() == fresh);
-    CHECK(fresh >= std::min<std::uint64_t>(ids.size(), idem_test::ids_that_must_fit<Set>(budget)));
+    CHECK(fresh >=
+          std::min<std::uint64_t>(batch.size(), idem_test::ids_that_must_fit<Set>(budget)));
     CHECK(sizeof(Set) + (allocations().peak_bytes - before.live_bytes) <= budget);
     CHECK(set.memory_bytes() <= budget);
     // The largest count that reserve accepts now must then go in.
@@ -135,7 +139,7 @@ TEST_CASE_TEMPLATE("budget: kept by batches and by reserve as well", Set, IDEM_T
     }
     set.reserve(low);
     for (std::uint64_t i = 0; set.size() < low; ++i)
-      REQUIRE(set.insert(spread_id<Id>(50'000 + i)) == Verdict::fresh);
+      REQUIRE(set.insert(spread_id<Id>(1'000'000 + i)) == Verdict::fresh);
     CHECK(set.memory_bytes() <= budget);
   }
 }

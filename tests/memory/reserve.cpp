@@ -16,9 +16,10 @@ using idem_test::spread_id;
 
 TEST_CASE_TEMPLATE("reserve: no allocation until the count is exceeded", Set, IDEM_TEST_LAYOUTS) {
   using Id = typename Set::Stored;
-  for (std::size_t count : {0UL,     1UL,     2UL,     11UL,    12UL,    13UL,    23UL,    24UL,
-                            25UL,    48UL,    49UL,    96UL,    97UL,    191UL,   192UL,   193UL,
-                            1'000UL, 1'536UL, 1'537UL, 3'071UL, 3'072UL, 3'073UL, 10'000UL}) {
+  for (std::size_t count :
+       {0UL,     1UL,     2UL,     11UL,    12UL,    13UL,    23UL,     24UL,
+        25UL,    48UL,    49UL,    96UL,    97UL,    191UL,   192UL,    193UL,
+        1'000UL, 1'536UL, 1'537UL, 3'071UL, 3'072UL, 3'073UL, 10'000UL, 100'000UL}) {
     for (const bool in_constructor : {true, false}) {
       for (const bool batched : {true, false}) {
         CAPTURE(count);

@@ -33,6 +33,7 @@ enum class Universe {
   spread,     // as random ids; among them zero and all ones
   counting,   // 0, 1, 2, ...
   high_bits,  // equal in their low 40 bits; the low word of a wide id is always zero
+  low_word,   // equal in their high word and in the low 40 bits
   colliding,  // slots that agree in their top and in their bottom six bits, all ones
   near_end,   // slots that agree in their top two bits, both ones
 };
@@ -63,6 +64,9 @@ template <class Set>
         } else {
           ids.push_back(Id{index << 40, 0});
         }
+        break;
+      case Universe::low_word:
+        ids.push_back(id_of<Id>(0, index << 40));
         break;
       case Universe::colliding: {
         const Id id = spread_id<Id>(index);
