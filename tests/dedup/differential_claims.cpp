@@ -187,7 +187,7 @@ class Differential {
     seen_.in_progress += expected.verdict == Verdict::in_progress ? 1 : 0;
     seen_.full += expected.verdict == Verdict::full ? 1 : 0;
     seen_.at_end_of_time +=
-        expected.verdict == Verdict::in_progress && now() == Instant::max() ? 1 : 0;
+        expected.verdict == Verdict::in_progress && now() == Instant::max() ? 1U : 0U;
     seen_.takeovers += expected.attempt > 1 ? 1 : 0;
     if (fresh) held_.push_back(Held{std::move(guard), key, expected.token});
   }
