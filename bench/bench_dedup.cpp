@@ -32,7 +32,7 @@ void fill(benchmark::State& state, Insert insert, const Seen&) {
     for (std::uint64_t i = 0; i < 2 * keys; ++i) fresh += insert(seen, nth(i % keys));
     if (fresh != keys) state.SkipWithError("wrong verdicts");
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * 2 * keys));
+  state.SetItemsProcessed(state.iterations() * 2 * state.range(0));
 }
 
 void bare_insert(benchmark::State& state) {
@@ -47,7 +47,7 @@ void bare_insert(benchmark::State& state) {
     }
     if (fresh != keys) state.SkipWithError("wrong verdicts");
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * 2 * keys));
+  state.SetItemsProcessed(state.iterations() * 2 * state.range(0));
 }
 BENCHMARK(bare_insert)->Arg(100'000)->Arg(4'000'000);
 
@@ -74,3 +74,5 @@ void claim_and_commit(benchmark::State& state) {
 BENCHMARK(claim_and_commit)->Arg(100'000)->Arg(4'000'000);
 
 }  // namespace
+
+BENCHMARK_MAIN();

@@ -42,7 +42,7 @@ void digest_of_bytes(benchmark::State& state) {
     content[0] ^= std::byte{1};
     benchmark::DoNotOptimize(hash.digest(content));
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
+  state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(digest_of_bytes<idem::Xxh3Hash>)->Arg(16)->Arg(64)->Arg(256)->Arg(1024)->Arg(16384);
 BENCHMARK(digest_of_bytes<idem::SipHash>)->Arg(16)->Arg(64)->Arg(256)->Arg(1024)->Arg(16384);
@@ -54,7 +54,7 @@ void xxh3_itself(benchmark::State& state) {
     content[0] ^= std::byte{1};
     benchmark::DoNotOptimize(XXH3_128bits_withSeed(content.data(), content.size(), seed.first));
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
+  state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(xxh3_itself)->Arg(16)->Arg(64)->Arg(256)->Arg(1024)->Arg(16384);
 
@@ -68,3 +68,5 @@ void parse_uuid(benchmark::State& state) {
 BENCHMARK(parse_uuid);
 
 }  // namespace
+
+BENCHMARK_MAIN();
