@@ -1,0 +1,40 @@
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include <idem/memory/exact_set.hpp>
+
+namespace {
+
+using idem::Verdict;
+
+std::string nth(std::uint64_t n) { return "a key too long for its object " + std::to_string(n); }
+
+TEST_CASE("ExactSet: fresh once, forgotten on request, a copy is apart") {
+  idem::ExactSet<std::string> seen;
+  for (std::uint64_t n = 0; n < 5'000; ++n) REQUIRE(seen.insert(nth(n)) == Verdict::fresh);
+  for (std::uint64_t n = 0; n < 5'000; ++n) REQUIRE(seen.insert(nth(n)) == Verdict::duplicate);
+  auto copy = seen;
+  CHECK(copy.forget(nth(7)));
+  CHECK_FALSE(copy.forget(nth(7)));
+  CHECK(copy.check(nth(7)) == Verdict::fresh);
+  CHECK(seen.check(nth(7)) == Verdict::duplicate);
+  CHECK(seen.size() == 5'000);
+}
+
+TEST_CASE("ExactSet: the budget holds, full changes nothing") {
+  constexpr std::size_t limit = std::size_t{1} << 20;
+  idem::ExactSet<std::string> seen({.budget = idem::mebibytes(1)});
+  std::uint64_t n = 0;
+  while (seen.insert(nth(n)) == Verdict::fresh) {
+    ++n;
+    REQUIRE(seen.memory_bytes() <= limit);
+  }
+  CHECK(n > 1'000);
+  CHECK(seen.check(nth(n)) == Verdict::fresh);
+  for (std::uint64_t i = 0; i < n; ++i) REQUIRE(seen.check(nth(i)) == Verdict::duplicate);
+}
+
+}  // namespace
