@@ -40,7 +40,8 @@ class Differential {
         options_{.budget = budget_, .expected_keys = scenario.expected_keys, .seed = set_seed},
         set_(options_),
         universe_(make_universe(set_, scenario.universe, scenario.keys)),
-        oracle_(scenario.keys) {}
+        oracle_(scenario.keys),
+        most_rooms_(std::max<std::size_t>(20, scenario.keys / 20)) {}
 
   void run(std::uint64_t operations) {
     const std::uint64_t phase = 6 * universe_.size() + 50;
@@ -148,7 +149,7 @@ class Differential {
 
   // Room for keys to come is taken, given back, or used.
   void move_room() {
-    if (rooms_.size() < 20 && rng_.one_in(2)) {
+    if (rooms_.size() < most_rooms_ && rng_.one_in(2)) {
       const std::size_t index = draw();
       if (set_.reserve_one(universe_[index])) {
         rooms_.push_back(index);
@@ -237,6 +238,7 @@ class Differential {
   std::vector<Id> universe_;
   BitmapOracle oracle_;
   std::vector<std::size_t> rooms_;
+  std::size_t most_rooms_;
   std::vector<std::size_t> indices_;
   std::vector<Id> ids_;
   std::vector<idem::Verdict> verdicts_;

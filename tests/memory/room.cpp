@@ -16,6 +16,7 @@ using idem::Verdict;
 using idem_test::allocations;
 using idem_test::FailAllocation;
 using idem_test::Failing;
+using idem_test::id_bytes;
 using idem_test::least_budget;
 using idem_test::spread_id;
 
@@ -89,6 +90,47 @@ TEST_CASE_TEMPLATE("room: recording neither allocates nor fails, whatever came i
       REQUIRE(set.insert(spread_id<Id>(99'999)) == Verdict::full);
     }
   }
+}
+
+TEST_CASE_TEMPLATE("room: thousands at once, over a set that grows in between", Set,
+                   IDEM_TEST_LAYOUTS) {
+  using Id = typename Set::Stored;
+  const auto before = allocations();
+  {
+    Set set({.seed = idem::Seed{1, 2}});
+    constexpr std::uint64_t rooms = 12'000;
+    for (std::uint64_t i = 0; i < rooms; ++i) {
+      REQUIRE(set.reserve_one(spread_id<Id>(i)));
+      REQUIRE(set.insert(spread_id<Id>(100'000 + i)) == Verdict::fresh);
+    }
+    // Room for as many again costs memory in proportion to the ids and no more.
+    CHECK(set.memory_bytes() <= sizeof(Set) + 43 * id_bytes<Set> / 16 * 2 * rooms + 4'096);
+    CHECK(set.size() == rooms);
+    const std::size_t held = set.memory_bytes();
+    {
+      FailAllocation failure(0, Failing::from_then_on);
+      for (std::uint64_t i = 0; i < rooms; ++i) {
+        if (i % 3 == 0) {
+          set.release_one(spread_id<Id>(i));
+        } else {
+          record(set, i);
+        }
+      }
+      REQUIRE(failure.fired() == 0);
+    }
+    CHECK(set.memory_bytes() == held);
+    CHECK(set.size() == rooms + rooms / 3 * 2);
+    for (std::uint64_t i = 0; i < rooms; ++i) {
+      REQUIRE(set.check(spread_id<Id>(i)) == (i % 3 == 0 ? Verdict::fresh : Verdict::duplicate));
+      REQUIRE(set.check(spread_id<Id>(100'000 + i)) == Verdict::duplicate);
+    }
+    // What was given back is there for others.
+    const std::uint64_t count = allocations().count;
+    for (std::uint64_t i = 0; i < rooms / 3; ++i)
+      REQUIRE(set.insert(spread_id<Id>(200'000 + i)) == Verdict::fresh);
+    CHECK(allocations().count == count);
+  }
+  CHECK(allocations().live == before.live);
 }
 
 TEST_CASE_TEMPLATE("room: taken room is not there for others, given back it is", Set,
