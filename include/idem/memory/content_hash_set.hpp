@@ -105,6 +105,13 @@ class BasicContentHashSet {
   // Makes room for `count` contents in all.
   void reserve(std::size_t count) { digests_.reserve(count); }
 
+  // visit(digest) for every content, in an order that the contents and the seed alone decide. See
+  // IdSet::for_each.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    digests_.for_each(visit);
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return digests_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return digests_.memory_bytes(); }
   [[nodiscard]] const Hash& hash() const noexcept { return digests_.hash(); }

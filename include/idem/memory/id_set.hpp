@@ -92,6 +92,15 @@ class IdSet {
       detail::invalid_option("IdSet::reserve(count)", count, no_room_sentence);
   }
 
+  // visit(id) for every id, in ascending order of (slot(id), id): what the ids and the seed alone
+  // decide, whatever the history and the capacity. Needs no memory. The visitor must not change the
+  // set. Inserted in this order, under the same seed, into a set with room for them, ids walk
+  // through memory from one end to the other.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    table_.for_each(visit);
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     return sizeof(*this) + table_.heap_bytes();

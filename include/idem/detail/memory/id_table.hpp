@@ -17,6 +17,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/hash_order.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
@@ -135,6 +136,41 @@ class IdTable {
     if (capacity_ != 0) std::memset(static_cast<void*>(slots_), 0, capacity_ * sizeof(Id));
     size_ = 0;
     holds_zero_ = false;
+  }
+
+  // Visits every id in ascending order of (hash, id). Ids between two empty slots have no home
+  // outside, so it is enough to sort these; those that went round the end come last.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    HashOrder<Id> order;
+    bool is_zero_due = holds_zero_;
+    const std::uint64_t zero_hash = slot_of(hash_, Id{});
+    const auto emit = [&](const typename HashOrder<Id>::Entry& entry) {
+      if (is_zero_due && zero_hash <= entry.hash) {
+        is_zero_due = false;
+        visit(Id{});
+      }
+      visit(entry.id);
+    };
+    std::size_t first_gap = 0;
+    while (first_gap < capacity_ && slots_[first_gap] != Id{}) ++first_gap;
+    for (std::size_t begin = 0; begin < capacity_;) {
+      std::size_t end = begin;
+      while (end < capacity_ && slots_[end] != Id{}) ++end;
+      const auto each = [&](const auto& take) {
+        const auto give = [&](std::size_t first, std::size_t last, bool wants_wrapped) {
+          for (std::size_t slot = first; slot < last; ++slot) {
+            const std::uint64_t hash = slot_of(hash_, slots_[slot]);
+            if ((home(hash) > slot) == wants_wrapped) take({hash, slots_[slot]});
+          }
+        };
+        give(begin, end, false);
+        if (end == capacity_) give(0, first_gap, true);
+      };
+      if (begin != end) order.run(each, emit);
+      begin = end + 1;
+    }
+    if (is_zero_due) visit(Id{});
   }
 
   // The slots that hold `count` ids at a load of at most three quarters.

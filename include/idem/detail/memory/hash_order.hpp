@@ -1,0 +1,83 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <idem/detail/abi.hpp>
+
+namespace idem::inline IDEM_ABI::detail {
+
+// Visits ids in ascending order of (hash, id) without memory of its own: a heap of the smallest
+// ones not yet visited. Meant for the few ids of a neighbourhood; of more than the heap holds,
+// every heapful looks at all of them again.
+template <class Id>
+class HashOrder {
+ public:
+  struct Entry {
+    std::uint64_t hash;
+    Id id;
+
+    [[nodiscard]] friend bool operator<(const Entry& a, const Entry& b) noexcept {
+      return a.hash != b.hash ? a.hash < b.hash : a.id < b.id;
+    }
+  };
+
+  // each(take) calls take(Entry) for every entry, always for the same ones.
+  template <class Each, class Visit>
+  void run(const Each& each, Visit&& visit) {
+    bool is_first = true;
+    Entry last{};
+    for (;;) {
+      std::size_t left = 0;
+      count_ = 0;
+      each([&](const Entry& entry) {
+        if (!is_first && !(last < entry)) return;
+        ++left;
+        if (count_ < most) {
+          heap_[count_++] = entry;
+          rise(count_ - 1);
+        } else if (entry < heap_[0]) {
+          heap_[0] = entry;
+          sink(count_);
+        }
+      });
+      const std::size_t found = count_;
+      for (std::size_t end = found; end > 1;) {
+        --end;
+        std::swap(heap_[0], heap_[end]);
+        sink(end);
+      }
+      for (std::size_t i = 0; i < found; ++i) visit(heap_[i]);
+      if (left == found) return;
+      last = heap_[found - 1];
+      is_first = false;
+    }
+  }
+
+ private:
+  static constexpr std::size_t most = 320;
+
+  void rise(std::size_t at) noexcept {
+    while (at != 0 && heap_[(at - 1) / 2] < heap_[at]) {
+      std::swap(heap_[(at - 1) / 2], heap_[at]);
+      at = (at - 1) / 2;
+    }
+  }
+  void sink(std::size_t count) noexcept {
+    for (std::size_t at = 0;;) {
+      std::size_t child = 2 * at + 1;
+      if (child >= count) return;
+      if (child + 1 < count && heap_[child] < heap_[child + 1]) ++child;
+      if (!(heap_[at] < heap_[child])) return;
+      std::swap(heap_[at], heap_[child]);
+      at = child;
+    }
+  }
+
+  std::array<Entry, most> heap_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace idem::inline IDEM_ABI::detail
