@@ -134,12 +134,9 @@ class KeyTable {
 
   [[nodiscard]] Verdict insert(const K& key) noexcept {
     if (contains(key)) return Verdict::duplicate;
-    if (!take_room(key)) return Verdict::full;
-    K copy{};
-    if (!assign_without_throwing(copy, key)) {
-      release_room(key);
-      return Verdict::full;
-    }
+    if (heap_bytes_of(key) > bytes_left()) return Verdict::full;
+    K copy{};  // made first: a table that has grown cannot be told to have changed nothing
+    if (!assign_without_throwing(copy, key) || !take_room(key)) return Verdict::full;
     record_in_room(std::move(copy));
     return Verdict::fresh;
   }
@@ -214,11 +211,13 @@ class KeyTable {
 
   [[nodiscard]] bool grow(std::size_t capacity) noexcept {
     if (bytes_for(capacity) > bytes_left()) return false;
-    return ran_without_throwing([&] {
+    const bool grown = ran_without_throwing([&] {
       Set larger_set = sized_set(capacity);
       for (auto key = set_.begin(); key != set_.end();) larger_set.insert(set_.extract(key++));
       set_.swap(larger_set);
     });
+    if (set_.bucket_count() == 0) slot_bytes_.reset();
+    return grown;
   }
 
   void swap(KeyTable& other) noexcept {
