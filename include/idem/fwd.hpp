@@ -40,6 +40,9 @@ struct RetrySchedule;
 struct BloomFilterOptions;
 struct CuckooFilterOptions;
 struct InverseFilterOptions;
+struct WindowFilterOptions;
+struct EventWindowFilterOptions;
+struct WindowFilterCounters;
 
 // dedup/
 template <class M>

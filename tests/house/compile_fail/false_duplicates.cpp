@@ -31,4 +31,17 @@ idem::Deduplicator<ShortKey, idem::Policy<idem::Remember<idem::Id64Set>>> seen;
 idem::Deduplicator<ShortKey, idem::Policy<idem::Remember<idem::Id64Set>,
                                           idem::AcceptFalseDuplicates, idem::Claims>>
     seen;
+
+#elif CASE == 3  // must-fail: add idem::AcceptFalseDuplicates to the policy
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<idem::WindowBloomFilter<idem::Uuid>>>>
+    seen({.memory = {.window = idem::Duration::nanoseconds(1),
+                     .expected_keys = 1,
+                     .false_positive_rate = 0.01}});
+
+#elif CASE == 4  // must-fail: Claims need a memory that cannot drop a message
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<idem::WindowBloomFilter<idem::Uuid>>,
+                                            idem::AcceptFalseDuplicates, idem::Claims>>
+    seen({.memory = {.window = idem::Duration::nanoseconds(1),
+                     .expected_keys = 1,
+                     .false_positive_rate = 0.01}});
 #endif

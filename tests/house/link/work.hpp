@@ -34,15 +34,24 @@ std::uint64_t work(std::uint64_t seed) {
   idem::CuckooFilter<idem::Uuid> cuckoo({.expected_keys = 3000, .seed = idem::Seed{seed, 5}});
   idem::InverseFilter<idem::Uuid> inverse(
       {.size = idem::kibibytes(16), .seed = idem::Seed{seed, 6}});
+  idem::WindowBloomFilter<idem::Uuid> recent({.window = idem::Duration::nanoseconds(1000),
+                                              .expected_keys = 1000,
+                                              .false_positive_rate = 0.05,
+                                              .seed = idem::Seed{seed, 7}});
+  std::int64_t tick = 0;
   for (const idem::Uuid& id : batch) {
     add(bloom.insert(id));
     add(cuckoo.insert(id));
     add(inverse.insert(id));
+    add(recent.insert(id, {.now = idem::Instant::at(idem::Duration::nanoseconds(++tick))}));
     add(bloom.check(idem::Uuid{id.lo(), id.hi()}));
   }
   bloom.insert(batch, verdicts);
   for (const idem::Verdict verdict : verdicts) add(verdict);
   for (const std::uint64_t word : bloom.words()) sum = sum * 31 + word;
+  recent.insert(batch, {.now = idem::Instant::at(idem::Duration::nanoseconds(9000))}, verdicts);
+  for (const idem::Verdict verdict : verdicts) add(verdict);
+  for (const std::uint64_t word : recent.words()) sum = sum * 31 + word;
 
   idem::ContentHashSet contents({.seed = idem::Seed{seed, 2}});
   for (std::size_t length = 0; length < 2000; ++length) {

@@ -4,12 +4,15 @@
 
 #include <idem/detail/abi.hpp>
 
-// The arithmetic of a blocked Bloom filter: blocks of eight words, one bit of each word a key. It
-// uses + - * / alone, so it works in constants and gives the same numbers everywhere.
+// The arithmetic of a blocked Bloom filter: blocks of eight words, one bit of each word a key; or of
+// eight sections narrower than a word. It uses + - * / alone, so it works in constants and gives the
+// same numbers everywhere.
 
 namespace idem::inline IDEM_ABI::detail {
 
 inline constexpr double bloom_block_bits = 512;
+// The chance that one key leaves a given bit of a word clear.
+inline constexpr double bloom_word_clear = 63.0 / 64;
 
 // The chance that a block finds all bits of a key set which it does not hold, where `kept` is the
 // chance that one bit of a word is still clear. The words of a block fill independently, so it is
@@ -25,9 +28,9 @@ inline constexpr double bloom_block_bits = 512;
 //
 // The weights are built outwards from the most likely number and divided by their sum, so nothing
 // underflows.
-[[nodiscard]] constexpr double bloom_mix(double keys, double blocks) noexcept {
+[[nodiscard]] constexpr double bloom_mix(double keys, double blocks,
+                                         double clear = bloom_word_clear) noexcept {
   if (!(keys > 0)) return 0;
-  constexpr double clear = 63.0 / 64;
   const double mean = keys / blocks;
   if (mean > 4096) return 1;
   const auto power = [](double base, double exponent) {
@@ -72,12 +75,12 @@ inline constexpr double bloom_block_bits = 512;
   return rate < 1 ? rate : 1;
 }
 
-// The fewest blocks that keep bloom_mix at or below `rate`, for rate > 0. A whole number as far as a
-// double can tell; beyond 1e305 it stops looking.
-[[nodiscard]] constexpr double bloom_blocks_for(double keys, double rate) noexcept {
-  if (bloom_mix(keys, 1) <= rate) return 1;
+// The fewest blocks for which rate_of(blocks) is at or below `rate`, for rate > 0 and a function that
+// falls. A whole number as far as a double can tell; beyond 1e305 it stops looking.
+[[nodiscard]] constexpr double fewest_blocks(const auto& rate_of, double rate) noexcept {
+  if (rate_of(1.0) <= rate) return 1;
   double few = 1, enough = 2;
-  while (bloom_mix(keys, enough) > rate && enough < 1e305) {
+  while (rate_of(enough) > rate && enough < 1e305) {
     few = enough;
     enough *= 2;
   }
@@ -86,9 +89,13 @@ inline constexpr double bloom_block_bits = 512;
     const double middle =
         few + (half < 1e15 ? static_cast<double>(static_cast<std::uint64_t>(half)) : half);
     if (!(middle > few && middle < enough)) break;
-    (bloom_mix(keys, middle) > rate ? few : enough) = middle;
+    (rate_of(middle) > rate ? few : enough) = middle;
   }
   return enough;
+}
+
+[[nodiscard]] constexpr double bloom_blocks_for(double keys, double rate) noexcept {
+  return fewest_blocks([keys](double blocks) { return bloom_mix(keys, blocks); }, rate);
 }
 
 // How many different keys leave this share of the bits set, on average. Infinity for a share of 1.
