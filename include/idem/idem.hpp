@@ -17,6 +17,7 @@
 #include <idem/dedup/policy.hpp>
 #include <idem/dedup/sequence_memory.hpp>
 #include <idem/fwd.hpp>
+#include <idem/memory/backed_window.hpp>
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/cuckoo_filter.hpp>

@@ -106,6 +106,11 @@ class BloomFilter {
     blocks_.contains(ids.size(), hash_of(ids), verdicts.data());
   }
 
+  // Fetches the id's cache line, for a call that comes soon.
+  __attribute__((always_inline)) void prefetch(const Id& id) const noexcept {
+    blocks_.prefetch(detail::filter_hash(hash_, id));
+  }
+
   // Forgets everything and keeps the memory. O(size).
   void clear() noexcept { blocks_.clear(); }
 

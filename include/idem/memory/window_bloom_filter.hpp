@@ -184,7 +184,7 @@ class WindowBloomFilter {
   }
 
   // Fetches the id's cache line, for a call that comes soon.
-  void prefetch(const Id& id) const noexcept {
+  __attribute__((always_inline)) void prefetch(const Id& id) const noexcept {
     filter_.blocks().prefetch(detail::filter_hash(hash_, id));
   }
 

@@ -44,4 +44,25 @@ idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<idem::WindowBloomFilt
     seen({.memory = {.window = idem::Duration::nanoseconds(1),
                      .expected_keys = 1,
                      .false_positive_rate = 0.01}});
+
+#elif CASE == 5  // must-fail: add idem::AcceptFalseDuplicates to the policy
+using Backed = idem::BackedWindow<idem::TimeWindowRing<idem::Uuid>, idem::BloomFilter<idem::Uuid>>;
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<Backed>>> seen({});
+
+#elif CASE == 6  // must-fail: Claims need a memory that cannot drop a message
+using Backed = idem::BackedWindow<idem::TimeWindowRing<idem::Uuid>, idem::BloomFilter<idem::Uuid>>;
+idem::Deduplicator<idem::Uuid,
+                   idem::Policy<idem::Remember<Backed>, idem::AcceptFalseDuplicates, idem::Claims>>
+    seen({});
+
+#elif CASE == 7  // must-fail: Filter is a WindowBloomFilter by arrival
+idem::BackedWindow<idem::TimeWindowRing<idem::Uuid>,
+                   idem::WindowBloomFilter<idem::Uuid, idem::WindowMode::sliding>>
+    seen({});
+
+#elif CASE == 8  // must-fail: Exact is a TimeWindowRing by arrival
+idem::BackedWindow<idem::WindowBloomFilter<idem::Uuid>, idem::BloomFilter<idem::Uuid>> seen({});
+
+#elif CASE == 9  // must-fail: goes by arrival or by event
+idem::WindowBloomFilter<idem::Uuid, idem::WindowMode::fixed, idem::WindowTime::id> seen({});
 #endif

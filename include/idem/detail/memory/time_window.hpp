@@ -162,6 +162,13 @@ class TimeWindow {
     }
   }
 
+  // Fetches the lines of the index that a look-up begins with.
+  __attribute__((always_inline)) void prefetch(const Id& id) const noexcept {
+    const std::uint64_t hash = slot_of(hash_, id);
+    if (index_.lines() != 0) index_.prefetch(hash);
+    if (phase_ == Phase::migrating) old_.prefetch(hash);
+  }
+
   // What insert would answer at that time, but for `full`.
   [[nodiscard]] Verdict check(const Id& id, std::int64_t time) const noexcept {
     const Clock then = clock_after(time);
