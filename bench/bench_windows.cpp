@@ -3,9 +3,11 @@
 // are given the same keys at the same times under the same hash, and take turns; times are those of
 // the thread's CPU clock. Compare rows of one run only.
 //
-//   bench_windows [live ids]... [--rounds N] [--short]     default: 1000000 16000000, 9 rounds
+//   bench_windows [live ids]... [--rounds N] [--short] [--filters]   default: 1000000 16000000, 9 rounds
 //
 // --short leaves out the other modes of the ring, the rotating sets and the planted contender.
+// --filters compares filters over a window instead, at 1 % and at 0.1 %, with a plain BloomFilter of as
+// many keys and the same rate, and with rotating BloomFilters that are all asked.
 //
 // GLIBC_TUNABLES=glibc.malloc.hugetlb=1 gives huge pages to every contender alike.
 
@@ -41,7 +43,10 @@
 #define HAS_BOOST_FLAT 0
 #endif
 
+#include <idem/memory/backed_window.hpp>
+#include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/time_window_ring.hpp>
+#include <idem/memory/window_bloom_filter.hpp>
 
 namespace {
 
@@ -264,6 +269,18 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+using Makers = std::vector<std::function<Contender()>>;
+
+struct Race {
+  std::uint64_t live = 0;
+  std::size_t rounds = 9;
+  const char* reference = "";  // the row that ratios are to
+  bool same_answers = true;    // filters are wrong here and there, each in its own way
+};
+
+int run(const Race& race, const Makers& makers,
+        const std::function<bool(const std::string&)>& is_left_out);
+
 int compare(std::uint64_t live, std::size_t rounds, bool short_run) {
   // Nine ticks in ten bring a fresh key.
   const auto window = static_cast<std::int64_t>(live * 10 / 9);
@@ -272,7 +289,7 @@ int compare(std::uint64_t live, std::size_t rounds, bool short_run) {
   using Event = idem::TimeWindowRing<Uuid, WindowMode::fixed, WindowTime::event>;
   using Carrying = idem::TimeWindowRing<Uuid, WindowMode::fixed, WindowTime::arrival, idem::Digest>;
 
-  std::vector<std::function<Contender()>> makers {
+  const Makers makers {
     [&] {
       return Contender{"TimeWindowRing, batches of 512", ring_in_batches<Fixed>(window, live)};
     },
@@ -337,6 +354,157 @@ int compare(std::uint64_t live, std::size_t rounds, bool short_run) {
                          name.find("rotating") != std::string::npos || name.starts_with("planted"));
   };
 
+  const int wrong =
+      run({.live = live, .rounds = rounds, .reference = "TimeWindowRing, batches of 512"}, makers,
+          is_left_out);
+#if !HAS_BOOST_FLAT
+  std::printf("%-36s %9s\n", "boost::unordered_flat_map + deque", "not run");
+#endif
+  return wrong;
+}
+
+template <class Filter>
+auto filter_in_batches(std::int64_t window, std::uint64_t live, double rate, unsigned lines) {
+  auto filter =
+      std::make_shared<Filter>(typename Filter::Options{.window = Duration::nanoseconds(window),
+                                                        .expected_keys = live,
+                                                        .false_positive_rate = rate,
+                                                        .lines_a_key = lines,
+                                                        .seed = seed});
+  return [filter](std::span<const Uuid> keys, std::int64_t tick) {
+    Verdict verdicts[batch_size];
+    const std::span<Verdict> answers = std::span<Verdict>(verdicts).first(keys.size());
+    filter->insert(keys, {.now = instant(tick)}, answers);
+    return count_fresh(answers);
+  };
+}
+
+// No window: emptied whenever it has its keys.
+auto plain_filter(std::int64_t window, std::uint64_t live, double rate) {
+  auto filter = std::make_shared<idem::BloomFilter<Uuid>>(
+      idem::BloomFilterOptions{.expected_keys = live, .false_positive_rate = rate, .seed = seed});
+  return [filter, window, ends = window](std::span<const Uuid> keys, std::int64_t tick) mutable {
+    if (tick >= ends) {
+      filter->clear();
+      ends = tick + window;
+    }
+    Verdict verdicts[batch_size];
+    const std::span<Verdict> answers = std::span<Verdict>(verdicts).first(keys.size());
+    filter->insert(keys, answers);
+    return count_fresh(answers);
+  };
+}
+
+// Seven filters of a sixth of the window each, all of them asked, in batches.
+auto rotating_filters(std::int64_t window, std::uint64_t live, double rate) {
+  constexpr std::size_t filters = 7;
+  auto all = std::make_shared<std::vector<idem::BloomFilter<Uuid>>>();
+  for (std::size_t i = 0; i < filters; ++i) {
+    all->emplace_back(idem::BloomFilterOptions{
+        .expected_keys = live / 6 + 1, .false_positive_rate = rate / filters, .seed = seed});
+  }
+  return [all, length = window / 6 + 1, ends = window / 6 + 1, current = std::size_t{0}](
+             std::span<const Uuid> keys, std::int64_t tick) mutable {
+    if (tick >= ends) {
+      current = (current + 1) % filters;
+      (*all)[current].clear();
+      ends = tick + length;
+    }
+    Verdict verdicts[batch_size], one[batch_size];
+    bool held[batch_size] = {};
+    const std::span<Verdict> answers = std::span<Verdict>(one).first(keys.size());
+    for (std::size_t i = 0; i < filters; ++i) {
+      if (i == current) continue;
+      (*all)[i].check(keys, answers);
+      for (std::size_t k = 0; k < keys.size(); ++k)
+        held[k] = held[k] || answers[k] == Verdict::probable_duplicate;
+    }
+    // Duplicates are recorded again: leaving them out would cost a branch a key.
+    (*all)[current].insert(keys, answers);
+    for (std::size_t k = 0; k < keys.size(); ++k)
+      verdicts[k] = held[k] ? Verdict::probable_duplicate : answers[k];
+    return count_fresh(std::span<const Verdict>(verdicts).first(keys.size()));
+  };
+}
+
+// The exact window over a tenth of the time, the filter over all of it.
+auto backed_window(std::int64_t window, std::uint64_t live, double rate) {
+  using Backed = idem::BackedWindow<idem::TimeWindowRing<Uuid>, idem::WindowBloomFilter<Uuid>>;
+  auto backed = std::make_shared<Backed>(
+      Backed::Options{.exact = {.window = Duration::nanoseconds(window / 10),
+                                .expected_keys = live / 10 + live / 100,
+                                .seed = seed},
+                      .filter = {.window = Duration::nanoseconds(window),
+                                 .expected_keys = live,
+                                 .false_positive_rate = rate,
+                                 .seed = seed}});
+  return [backed](std::span<const Uuid> keys, std::int64_t tick) {
+    Verdict verdicts[batch_size];
+    const std::span<Verdict> answers = std::span<Verdict>(verdicts).first(keys.size());
+    backed->insert(keys, {.now = instant(tick)}, answers);
+    return count_fresh(answers);
+  };
+}
+
+int compare_filters(std::uint64_t live, std::size_t rounds, double rate) {
+  const auto window = static_cast<std::int64_t>(live * 10 / 9);
+  using Fixed = idem::WindowBloomFilter<Uuid>;
+  using Sliding = idem::WindowBloomFilter<Uuid, WindowMode::sliding>;
+  const Makers makers{
+      [&] {
+        return Contender{"BloomFilter, no window", plain_filter(window, live, rate)};
+      },
+      [&] {
+        return Contender{"WindowBloomFilter, one line",
+                         filter_in_batches<Fixed>(window, live, rate, 1)};
+      },
+      [&] {
+        return Contender{"WindowBloomFilter, two lines",
+                         filter_in_batches<Fixed>(window, live, rate, 2)};
+      },
+      [&] {
+        return Contender{"  sliding, one line", filter_in_batches<Sliding>(window, live, rate, 1)};
+      },
+      [&] {
+        return Contender{"7 rotating BloomFilters, all asked",
+                         rotating_filters(window, live, rate)};
+      },
+      [&] {
+        return Contender{"BackedWindow, a tenth of it exact", backed_window(window, live, rate)};
+      },
+      [&] {
+        return Contender{"TimeWindowRing, all of it exact",
+                         ring_in_batches<idem::TimeWindowRing<Uuid>>(window, live)};
+      },
+      [&] {
+        return Contender{"planted: one line, twice",
+                         [first = filter_in_batches<Fixed>(window, live, rate, 1),
+                          second = filter_in_batches<Fixed>(window, live, rate, 1)](
+                             std::span<const Uuid> keys, std::int64_t tick) {
+                           return (first(keys, tick) + second(keys, tick)) / 2;
+                         }};
+      },
+      [&] {
+        return Contender{"nothing", [](std::span<const Uuid> keys, std::int64_t) {
+                           std::uint64_t sum = 0;
+                           for (const Uuid& key : keys) sum += key.lo() & 1;
+                           return sum;
+                         }};
+      }};
+  std::printf("\nfalse-positive rate asked for: %g", rate);
+  return run({.live = live,
+              .rounds = rounds,
+              .reference = "BloomFilter, no window",
+              .same_answers = false},
+             makers, [](const std::string&) { return false; });
+}
+
+int run(const Race& race, const Makers& makers,
+        const std::function<bool(const std::string&)>& is_left_out) {
+  const std::uint64_t live = race.live;
+  const std::size_t rounds = race.rounds;
+  const auto window = static_cast<std::int64_t>(live * 10 / 9);
+
   // Each fills its window alone, so that its memory can be told.
   std::vector<Contender> contenders;
   const std::uint64_t warm = static_cast<std::uint64_t>(window) * 5 / 2 / batch_size * batch_size;
@@ -376,23 +544,24 @@ int compare(std::uint64_t live, std::size_t rounds, bool short_run) {
               static_cast<unsigned long long>(live), rounds,
               static_cast<unsigned long long>(block));
   std::printf("%-36s %9s %17s %8s %9s\n", "", "ns/msg", "(min .. max)", "ratio", "B/live id");
-  const double ours = median(contenders.front().nanoseconds);
+  double reference = 0;
+  for (const Contender& c : contenders) {
+    if (c.name == race.reference) reference = median(c.nanoseconds);
+  }
   int wrong = 0;
   for (const Contender& c : contenders) {
     const auto [low, high] = std::minmax_element(c.nanoseconds.begin(), c.nanoseconds.end());
     std::printf("%-36s %9.1f %8.1f .. %5.1f %8.2f %9.1f\n", c.name.c_str(), median(c.nanoseconds),
-                *low, *high, median(c.nanoseconds) / ours, c.bytes / static_cast<double>(live));
+                *low, *high, median(c.nanoseconds) / reference,
+                c.bytes / static_cast<double>(live));
     // Rotating sets and windows that granules or refreshes lengthen answer the same here, since no
     // duplicate is older than half a window.
-    if (c.name != "nothing" && c.fresh != contenders.front().fresh) {
+    if (race.same_answers && c.name != "nothing" && c.fresh != contenders.front().fresh) {
       std::printf("  WRONG: %llu fresh, not %llu\n", static_cast<unsigned long long>(c.fresh),
                   static_cast<unsigned long long>(contenders.front().fresh));
       ++wrong;
     }
   }
-#if !HAS_BOOST_FLAT
-  std::printf("%-36s %9s\n", "boost::unordered_flat_map + deque", "not run");
-#endif
   return wrong;
 }
 
@@ -401,18 +570,26 @@ int compare(std::uint64_t live, std::size_t rounds, bool short_run) {
 int main(int argc, char** argv) {
   std::vector<std::uint64_t> sizes;
   std::size_t rounds = 9;
-  bool short_run = false;
+  bool short_run = false, filters = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
       rounds = std::strtoull(argv[++i], nullptr, 10);
     } else if (std::strcmp(argv[i], "--short") == 0) {
       short_run = true;
+    } else if (std::strcmp(argv[i], "--filters") == 0) {
+      filters = true;
     } else {
       sizes.push_back(std::strtoull(argv[i], nullptr, 10));
     }
   }
   if (sizes.empty()) sizes = {1'000'000, 16'000'000};
   int wrong = 0;
-  for (const std::uint64_t live : sizes) wrong += compare(live, rounds, short_run);
+  for (const std::uint64_t live : sizes) {
+    if (!filters) {
+      wrong += compare(live, rounds, short_run);
+      continue;
+    }
+    for (const double rate : {0.01, 0.001}) wrong += compare_filters(live, rounds, rate);
+  }
   return wrong == 0 ? 0 : 1;
 }

@@ -66,7 +66,7 @@ struct GenerationView {
 // A key's place, and its bits in each generation's words: one for each line of a block.
 struct GenerationProbe {
   std::uint64_t* block;
-  std::array<std::uint64_t, 2> bits;
+  std::array<std::uint64_t, 2> bits;  // the second is unset where blocks have one line
 };
 
 enum class Recording : std::uint8_t {
@@ -98,13 +98,6 @@ struct GenerationAnswer {
   bits = (bits & ~by_two) | ((bits << 2) & by_two);
   bits = (bits & ~by_four) | ((bits << 4) & by_four);
   return (bits & ~by_eight) | ((bits << 8) & by_eight);
-}
-
-[[nodiscard]] constexpr std::array<std::uint64_t, 2> generation_bits(std::uint64_t hash,
-                                                                     unsigned lines) noexcept {
-  const std::uint64_t choice = filter_remix(hash);
-  if (lines == 1) return {one_bit_a_byte(choice), 0};
-  return {one_bit_a_quarter(choice), one_bit_a_quarter(choice << 4)};
 }
 
 // ---- kernels -----------------------------------------------------------------------------------
@@ -240,10 +233,9 @@ class GenerationBlocks {
 
   // There must be blocks.
   [[nodiscard]] GenerationProbe probe_of(std::uint64_t hash) const noexcept {
-    const auto block = static_cast<std::size_t>(multiply_high(hash, blocks()));
-    // Const members only read through it.
-    auto* const words = const_cast<std::uint64_t*>(lines_.data());
-    return {words + block * lines_a_block_ * words_a_line, generation_bits(hash, lines_a_block_)};
+    GenerationProbe probe;
+    aim(hash, probe);
+    return probe;
   }
 
   // Takes the blocks, once; false: there is no memory for them.
@@ -277,10 +269,10 @@ class GenerationBlocks {
     std::size_t prepared = 0;
     const auto prepare_to = [&](std::size_t end) {
       for (; prepared < end; ++prepared) {
-        const GenerationProbe probe = probe_of(hash_of(prepared));
+        GenerationProbe& probe = probes[prepared % ring];
+        aim(hash_of(prepared), probe);
         __builtin_prefetch(probe.block, 1);
         if (lines_a_block_ == 2) __builtin_prefetch(probe.block + words_a_line, 1);
-        probes[prepared % ring] = probe;
       }
     };
     prepare_to(smaller(ahead, count));
@@ -312,7 +304,9 @@ class GenerationBlocks {
     __builtin_prefetch(lines_.data() + block * lines_a_block_ * words_a_line, 1);
   }
 
-  [[nodiscard]] std::size_t blocks() const noexcept { return lines_.count() / lines_a_block_; }
+  [[nodiscard]] std::size_t blocks() const noexcept {
+    return lines_.count() >> (lines_a_block_ - 1);
+  }
   [[nodiscard]] unsigned lines_a_block() const noexcept { return lines_a_block_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return lines_.bytes(); }
   [[nodiscard]] std::span<const std::uint64_t> words() const noexcept {
@@ -325,6 +319,20 @@ class GenerationBlocks {
   static constexpr std::size_t group = 16;
   static constexpr std::size_t ring = 64;
   static_assert(ring >= ahead + group && ring % group == 0);
+
+  // In place: a probe made elsewhere and copied is read back before its halves are written.
+  void aim(std::uint64_t hash, GenerationProbe& probe) const noexcept {
+    const auto block = static_cast<std::size_t>(multiply_high(hash, blocks()));
+    const std::uint64_t choice = filter_remix(hash);
+    // Const members only read through it.
+    probe.block = const_cast<std::uint64_t*>(lines_.data()) + block * lines_a_block_ * words_a_line;
+    if (lines_a_block_ == 1) {
+      probe.bits[0] = one_bit_a_byte(choice);
+    } else {
+      probe.bits[0] = one_bit_a_quarter(choice);
+      probe.bits[1] = one_bit_a_quarter(choice << 4);
+    }
+  }
 
   ZeroedLines lines_;
   unsigned lines_a_block_;
