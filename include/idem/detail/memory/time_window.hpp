@@ -16,7 +16,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
-#include <idem/detail/memory/position_index.hpp>
+#include <idem/detail/memory/growing_index.hpp>
 #include <idem/detail/memory/window_clock.hpp>
 #include <idem/detail/memory/window_entries.hpp>
 #include <idem/detail/memory/window_rules.hpp>
@@ -34,8 +34,7 @@ namespace idem::inline IDEM_ABI::detail {
 // outlive its mark: when that expires, each id under it is looked at, a few a call, and one in time
 // moves to the head.
 //
-// An id whose bits are all zero is found by `entries_.zero_position()` and never by the index; every other
-// all-zero place in the ring is a hole, left by an id that was forgotten or moved.
+// An id whose bits are all zero is found by its place and never by the index.
 template <class Id, bool sliding, bool by_event, std::size_t payload_bytes, HashPolicy Hash,
           class Position = std::uint32_t, class Rules = WindowRules>
 class TimeWindow {
@@ -43,7 +42,9 @@ class TimeWindow {
 
   static constexpr bool stamped = sliding || by_event;
 
-  using Index = PositionIndex<Position, Rules>;
+  using Growing = GrowingIndex<Position, Rules>;
+  using Index = typename Growing::Index;
+  using Phase = typename Growing::Phase;
   using Slot = typename Index::Slot;
   using Spot = typename Index::Spot;
   using Range = PositionRange<Position, Rules>;
@@ -61,13 +62,9 @@ class TimeWindow {
         hash_(other.hash_),
         entries_(other.entries_),
         index_(other.index_),
-        old_(other.phase_ == Phase::migrating ? Index(other.old_) : Index()),
         clock_(other.clock_),
         counts_(other.counts_),
-        cursor_(other.cursor_),
-        boundary_(other.boundary_),
-        busy_(other.busy_),
-        phase_(other.phase_ == Phase::migrating ? Phase::migrating : Phase::idle) {
+        busy_(other.busy_) {
     refresh_soft_limit();
   }
   TimeWindow(TimeWindow&& other) noexcept : TimeWindow(other.hash_, other.settings_) {
@@ -103,8 +100,7 @@ class TimeWindow {
       for (std::size_t i = begin; i < end; ++i) {
         const std::uint64_t hash = slot_of(hash_, ids[i]);
         hashes[i % (2 * group)] = hash;
-        if (index_.lines() != 0) index_.prefetch(hash);
-        if (phase_ == Phase::migrating) old_.prefetch(hash);
+        index_.prefetch(hash);
       }
     };
     const auto fetch_entry = [this](Position position) __attribute__((always_inline)) {
@@ -119,7 +115,6 @@ class TimeWindow {
         for (std::size_t i = begin; i < end; ++i) {
           const std::uint64_t hash = hashes[i % (2 * group)];
           index_.for_candidates(hash, entries_.range(), fetch_entry);
-          if (phase_ == Phase::migrating) old_.for_candidates(hash, old_range(), fetch_entry);
         }
       }
       for (std::size_t i = begin; i < end; ++i) {
@@ -132,8 +127,7 @@ class TimeWindow {
   // Fetches the lines of the index that a look-up begins with.
   __attribute__((always_inline)) void prefetch(const Id& id) const noexcept {
     const std::uint64_t hash = slot_of(hash_, id);
-    if (index_.lines() != 0) index_.prefetch(hash);
-    if (phase_ == Phase::migrating) old_.prefetch(hash);
+    index_.prefetch(hash);
   }
 
   // What insert would answer at that time, but for `full`.
@@ -207,7 +201,7 @@ class TimeWindow {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return entries_.size(); }
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
-    return entries_.heap_bytes() + index_.heap_bytes() + old_.heap_bytes() + next_.heap_bytes();
+    return entries_.heap_bytes() + index_.heap_bytes();
   }
   [[nodiscard]] const Hash& hash() const noexcept { return hash_; }
   [[nodiscard]] const WindowSettings& settings() const noexcept { return settings_; }
@@ -330,9 +324,8 @@ class TimeWindow {
   // The most a call may do besides its own key, in the units of WindowCounts::most_work: entries
   // moved or looked at, lines zeroed, chunks and segments given back. Holes left by forget() and a
   // batch of expired granules under it come on top.
-  static constexpr std::uint64_t migrated_a_call = 8;
-  static constexpr std::uint64_t looked_at_a_call = 64;
-  static constexpr std::uint64_t zeroed_a_call = 64;
+  static constexpr std::uint64_t looked_at_a_call = Growing::looked_at_a_step;
+  static constexpr std::uint64_t zeroed_a_call = Growing::zeroed_a_step;
   static constexpr std::uint64_t retired_a_call = 4;
   static constexpr std::uint64_t most_work_a_call =
       looked_at_a_call + zeroed_a_call + 2 * retired_a_call + 5;
@@ -343,7 +336,6 @@ class TimeWindow {
     Position position = 0;
     bool is_there = false;
   };
-  enum class Phase : std::uint8_t { idle, preparing, migrating, freeing };
 
   static constexpr std::uint64_t min_lines = 2;
 
@@ -352,14 +344,9 @@ class TimeWindow {
     std::swap(hash_, other.hash_);
     std::swap(entries_, other.entries_);
     index_.swap(other.index_);
-    old_.swap(other.old_);
-    next_.swap(other.next_);
     std::swap(clock_, other.clock_);
     std::swap(counts_, other.counts_);
-    std::swap(cursor_, other.cursor_);
-    std::swap(boundary_, other.boundary_);
     std::swap(busy_, other.busy_);
-    std::swap(phase_, other.phase_);
     std::swap(taken_, other.taken_);
     std::swap(soft_limit_, other.soft_limit_);
     std::swap(attempts_to_skip_, other.attempts_to_skip_);
@@ -367,15 +354,6 @@ class TimeWindow {
   }
 
   // ---- entries ----------------------------------------------------------------------------------
-
-  // What is found through the index that is being replaced: what has not been moved yet.
-  [[nodiscard]] Range old_range() const noexcept {
-    Position from = cursor_;
-    const auto left = static_cast<Position>(boundary_ - cursor_);
-    const auto gone = static_cast<Position>(entries_.tail() - cursor_);
-    if (gone <= Entries::half_circle) from = static_cast<Position>(from + smaller(gone, left));
-    return {from, static_cast<Position>(boundary_ - from)};
-  }
 
   [[nodiscard]] std::int64_t stamp_of(Position p) const noexcept {
     return entries_.stamp_of(p, clock_.granule);
@@ -390,19 +368,13 @@ class TimeWindow {
     }
   }
 
-  [[nodiscard]] Spot spot_of(std::uint64_t hash) const noexcept {
-    return index_.lines() == 0 ? Spot() : index_.spot(hash);
-  }
   [[nodiscard]] Found find(const Id& id, std::uint64_t hash) const noexcept {
-    return find(id, hash, spot_of(hash));
+    return find(id, hash, index_.spot(hash));
   }
   [[nodiscard]] Found find(const Id& id, std::uint64_t hash, const Spot& spot) const noexcept {
     if (id == Id{}) return {{}, entries_.zero_position(), entries_.holds_zero()};
-    if (spot.first == nullptr) return {};
     const auto is_it = [&](Position p) { return entries_.id_at(p) == id; };
-    Slot slot = index_.find(spot, entries_.range(), is_it);
-    if (slot.line == nullptr && phase_ == Phase::migrating)
-      slot = old_.find(old_.spot(hash), old_range(), is_it);
+    const Slot slot = index_.find(hash, spot, entries_.range(), is_it);
     if (slot.line == nullptr) return {};
     return {slot, slot.position(), true};
   }
@@ -449,7 +421,7 @@ class TimeWindow {
     }
     if (busy_) maintain();
 
-    Spot spot = spot_of(hash);
+    Spot spot = index_.spot(hash);
     const Found found = find(id, hash, spot);
     if (found.is_there) {
       if (!stamped || is_alive(found.position, clock_)) {
@@ -507,7 +479,7 @@ class TimeWindow {
     return Index::lines_for(count + count / 24 + 5);
   }
   void refresh_soft_limit() noexcept {
-    soft_limit_ = smaller(settings_.key_limit, phase_ == Phase::idle ? trigger() : room());
+    soft_limit_ = smaller(settings_.key_limit, index_.phase() == Phase::idle ? trigger() : room());
   }
   void note_work() noexcept {
     if (work_ > counts_.most_work) counts_.most_work = work_;
@@ -532,10 +504,10 @@ class TimeWindow {
       if (entries_.size() + taken_ >= settings_.key_limit && !evict_one()) return false;
     }
     if (entries_.size() + taken_ >= trigger()) {
-      if (phase_ == Phase::idle) grow();
+      if (index_.phase() == Phase::idle) grow();
       // Memory ran out when the index was to grow, and there is some again.
-      for (int i = 0; i < 16 && entries_.size() + taken_ >= room() && phase_ == Phase::preparing;
-           ++i)
+      for (int i = 0;
+           i < 16 && entries_.size() + taken_ >= room() && index_.phase() == Phase::preparing; ++i)
         step_resize();
       if (entries_.size() + taken_ >= room() && !evict_one()) return false;
     }
@@ -661,9 +633,9 @@ class TimeWindow {
       entries_.ring().release_oldest();
     for (int i = 0; i < 2 && entries_.marks().has_chunk_before(entries_.mark_tail()); ++i, ++work_)
       entries_.marks().release_oldest();
-    if (phase_ == Phase::idle) shrink();
+    if (index_.phase() == Phase::idle) shrink();
     step_resize();
-    busy_ = phase_ != Phase::idle || has_to_retire() ||
+    busy_ = index_.phase() != Phase::idle || has_to_retire() ||
             entries_.ring().has_chunk_before(entries_.tail()) ||
             entries_.marks().has_chunk_before(entries_.mark_tail());
     refresh_soft_limit();
@@ -696,7 +668,7 @@ class TimeWindow {
     }
     // The first index is small enough to be had at once.
     if (lines == 0) {
-      while (phase_ != Phase::idle) step_resize();
+      while (index_.phase() != Phase::idle) step_resize();
     }
   }
 
@@ -713,86 +685,33 @@ class TimeWindow {
   }
 
   [[nodiscard]] bool begin_resize(std::uint64_t lines) noexcept {
-    if (!next_.begin(lines, entries_.tail(), allowance())) return false;
-    phase_ = Phase::preparing;
+    if (!index_.begin(lines, entries_.tail(), allowance())) return false;
     busy_ = true;
     ++counts_.index_resizes;
     return true;
   }
-  void abandon_resize() noexcept {
-    next_ = Index();
-    phase_ = Phase::idle;
-    attempts_to_skip_ = 64;
-  }
   void finish_resize() noexcept {
-    while (phase_ != Phase::idle) step_resize();
+    while (index_.phase() != Phase::idle) step_resize();
     refresh_soft_limit();
   }
 
   void step_resize() noexcept {
-    switch (phase_) {
-      case Phase::idle:
-        return;
-      case Phase::preparing:
-        work_ += zeroed_a_call;
-        if (!next_.prepare(zeroed_a_call)) return abandon_resize();
-        if (!next_.is_ready()) return;
-        if (entries_.size() + taken_ >= Index::room_in(next_.lines())) return abandon_resize();
-        old_ = std::move(index_);
-        index_ = std::move(next_);
-        cursor_ = entries_.tail();
-        boundary_ = entries_.head();
-        phase_ = Phase::migrating;
-        return;
-      case Phase::migrating:
-        migrate();
-        return;
-      case Phase::freeing:
-        ++work_;
-        if (!old_.release_segment()) phase_ = Phase::idle;
-        return;
-    }
-  }
-
-  // Moves the next ids of the ring into the new index: eight, unless holes would make that too slow
-  // for the ids that arrive meanwhile.
-  void migrate() noexcept {
-    const Range waiting = old_range();
-    cursor_ = waiting.begin;
-    const std::uint64_t room_left = room() - smaller(room(), entries_.size() + taken_);
-    const std::uint64_t quota =
-        larger<std::uint64_t>(migrated_a_call, waiting.length / (room_left + 1) + 1);
-    const std::uint64_t looks = larger<std::uint64_t>(looked_at_a_call, quota);
-    std::uint64_t moved = 0;
-    for (std::uint64_t looked = 0; looked < looks && moved < quota && cursor_ != boundary_;
-         ++looked, ++cursor_, ++work_) {
-      const Id& id = entries_.id_at(cursor_);
-      if (id == Id{}) continue;
-      (void)index_.place(index_.spot(slot_of(hash_, id)), cursor_, entries_.range());
-      ++moved;
-    }
-    if (cursor_ == boundary_) {
-      phase_ = Phase::freeing;
-      return;
-    }
-    // What the next call will touch.
-    Position ahead = cursor_;
-    for (std::uint64_t i = 0; i < migrated_a_call && ahead != boundary_; ++i, ++ahead)
-      index_.prefetch(slot_of(hash_, entries_.id_at(ahead)));
+    const auto hash_at = [this](Position p, std::uint64_t& hash) {
+      const Id& id = entries_.id_at(p);
+      hash = slot_of(hash_, id);
+      return !(id == Id{});
+    };
+    if (!index_.step(entries_.range(), entries_.size() + taken_, hash_at, work_))
+      attempts_to_skip_ = 64;
   }
 
   WindowSettings settings_;
   Hash hash_;
   Entries entries_;
-  Index index_;
-  Index old_;   // while migrating: finds what lies in [cursor_, boundary_)
-  Index next_;  // while preparing
+  Growing index_;
   Clock clock_;
   WindowCounts counts_;
-  Position cursor_ = 0;
-  Position boundary_ = 0;
-  bool busy_ = false;  // maintain() has something to do
-  Phase phase_ = Phase::idle;
+  bool busy_ = false;             // maintain() has something to do
   std::uint64_t taken_ = 0;       // promised by take_room()
   std::uint64_t soft_limit_ = 0;  // below it an id has room in the index
   std::uint64_t attempts_to_skip_ = 0;
