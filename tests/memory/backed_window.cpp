@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <unordered_map>
@@ -239,6 +240,35 @@ TEST_CASE("backed window: full from either of the two records nothing") {
   CHECK(fresh > 20);
   CHECK(fresh <= 32);
   CHECK(cuckoo.size() == fresh);
+}
+
+// Knows nobody and takes nobody, once it was told so.
+struct Stubborn {
+  using Stored = std::uint64_t;
+  struct Options {};
+  static constexpr idem::Errors errors{.may_drop = true};
+  static constexpr bool needs_time = false;
+  explicit Stubborn(const Options&) {}
+  static inline bool takes = true;
+  [[nodiscard]] Verdict check(std::uint64_t, At) const noexcept { return Verdict::fresh; }
+  Verdict insert(std::uint64_t, At) noexcept { return takes ? Verdict::fresh : Verdict::full; }
+  void insert(std::span<const std::uint64_t>, At, std::span<Verdict>) noexcept {}
+  void clear() noexcept {}
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return sizeof(*this); }
+};
+
+TEST_CASE_TEMPLATE("backed window: whatever the filter does, the exact window keeps what it has",
+                   Exact, TimeWindowRing<std::uint64_t>,
+                   TimeWindowRing<std::uint64_t, WindowMode::sliding>) {
+  BackedWindow<Exact, Stubborn> seen({.exact = {.window = ns(100)}, .filter = {}});
+  CHECK(seen.insert(1, at(0)) == Verdict::fresh);
+  Stubborn::takes = false;
+  CHECK(seen.insert(2, at(0)) == Verdict::full);
+  CHECK(seen.insert(1, at(50)) == Verdict::duplicate);
+  CHECK(seen.insert(1, at(60)) == Verdict::duplicate);
+  Stubborn::takes = true;
+  CHECK(seen.insert(2, at(60)) == Verdict::fresh);
+  CHECK(seen.size() == 2);
 }
 
 TEST_CASE("backed window: a filter that forgets early does not hide what is exact") {

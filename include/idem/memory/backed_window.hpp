@@ -62,7 +62,7 @@ class BackedWindow {
   using Hash = typename ExactWindow::Hash;
   template <HashPolicy Other>
   using WithHash = BackedWindow<typename ExactWindow::template WithHash<Other>,
-                                typename Filter::template WithHash<Other>>;
+                                typename detail::FilterWithHash<Filter, Other>::type>;
 
   static constexpr Errors errors = ExactWindow::errors | Filter::errors;
   static constexpr bool needs_time = true;
@@ -78,12 +78,12 @@ class BackedWindow {
     detail::advance_filter(filter_, at);
     if (filter_.check(id, at) == Verdict::fresh) {
       const Verdict verdict = exact_.insert(id, at);
-      // A duplicate here is one that the filter forgot early.
-      if (verdict == Verdict::fresh || (sliding && verdict == Verdict::duplicate)) {
-        if (detail::remember(filter_, id, at)) return verdict;
+      if (verdict == Verdict::fresh && !detail::remember(filter_, id, at)) {
         (void)exact_.forget(id);
         return Verdict::full;
       }
+      // A duplicate here is one that the filter forgot early.
+      if (sliding && verdict == Verdict::duplicate) (void)detail::remember(filter_, id, at);
       return verdict;
     }
     exact_.advance(at);

@@ -34,6 +34,15 @@ concept BackingFilter =
   filter.clear();
 };
 
+// The filter under another hash; nothing for one that has none to replace.
+template <class Filter, class Hash>
+struct FilterWithHash {};
+template <class Filter, class Hash>
+requires requires { typename Filter::template WithHash<Hash>; }
+struct FilterWithHash<Filter, Hash> {
+  using type = typename Filter::template WithHash<Hash>;
+};
+
 // Records the id there, whether or not it seems to be there; false: no room.
 template <class Filter>
 [[nodiscard]] bool remember(Filter& filter, const typename Filter::Stored& id, At at) noexcept {
