@@ -8,7 +8,11 @@
 #include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/key_bytes.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/uuid.hpp>
 #include <idem/core/verdict.hpp>
@@ -35,4 +39,6 @@
 #include <idem/sequence/producer_batch.hpp>
 #include <idem/sequence/producer_tracker.hpp>
 #include <idem/sequence/replay_window.hpp>
+#include <idem/snapshot/resumable.hpp>
+#include <idem/snapshot/snapshot.hpp>
 #include <idem/version.hpp>

@@ -19,10 +19,10 @@ TEST_CASE("error code: every byte has a name") {
   constexpr std::string_view names[] = {"bad_length",     "bad_character", "truncated",
                                         "trailing_bytes", "bad_magic",     "bad_version",
                                         "bad_checksum",   "bad_value",     "other_options",
-                                        "limit_exceeded", "out_of_memory"};
+                                        "limit_exceeded", "out_of_memory", "write_failed"};
   for (int byte = 0; byte < 256; ++byte) {
     CAPTURE(byte);
-    CHECK(idem::name(static_cast<ErrorCode>(byte)) == (byte < 11 ? names[byte] : "invalid"));
+    CHECK(idem::name(static_cast<ErrorCode>(byte)) == (byte < 12 ? names[byte] : "invalid"));
   }
   CHECK(idem::name(ErrorCode::bad_length) == "bad_length");
   CHECK(idem::name(ErrorCode::out_of_memory) == "out_of_memory");

@@ -40,6 +40,13 @@ class ByteReader {
     return true;
   }
 
+  // The next bytes, as many as `to` has, copied there.
+  [[nodiscard]] bool copy(std::span<std::byte> to) noexcept {
+    if (!take(to.size())) return false;
+    if (!to.empty()) std::memcpy(to.data(), input_.data() + (position_ - to.size()), to.size());
+    return true;
+  }
+
   [[nodiscard]] constexpr bool ok() const noexcept { return ok_; }
   [[nodiscard]] constexpr std::size_t position() const noexcept { return position_; }
   [[nodiscard]] constexpr std::size_t remaining() const noexcept {

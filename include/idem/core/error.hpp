@@ -12,7 +12,7 @@
 
 namespace idem::inline IDEM_ABI {
 
-// Why bytes or text from outside were refused.
+// Why bytes or text from outside were refused, or could not be written.
 enum class ErrorCode : std::uint8_t {
   bad_length,      // the input as a whole has a size it cannot have
   bad_character,   // a character that may not stand where it stands
@@ -26,6 +26,7 @@ enum class ErrorCode : std::uint8_t {
                    // verdicts mean
   limit_exceeded,  // larger than the caller allows
   out_of_memory,   // valid, but there was no memory to hold it
+  write_failed,    // of saving: what the bytes were to go to did not take them all
 };
 
 [[nodiscard]] constexpr std::string_view name(ErrorCode code) noexcept {
@@ -52,6 +53,8 @@ enum class ErrorCode : std::uint8_t {
       return "limit_exceeded";
     case ErrorCode::out_of_memory:
       return "out_of_memory";
+    case ErrorCode::write_failed:
+      return "write_failed";
   }
   return "invalid";
 }

@@ -58,7 +58,12 @@ class Deduplicator {
       "idem::DigestOf<&Key::member, ...>");
 
   using Reading = detail::PolicyReading<IdSet<detail::IdStoredFor<K>>, P>;
+
+ public:
+  // What remembers.
   using Memory = typename Reading::Memory;
+
+ private:
   using Stored = typename Memory::Stored;
 
   using Book =
@@ -105,6 +110,10 @@ class Deduplicator {
 
   Deduplicator() : Deduplicator(Options()) {}
   explicit Deduplicator(const Options& options) : memory_(options.memory), book_(options.claims) {}
+  // Goes on from a memory that was filled before, one that was loaded from a snapshot say. Of the
+  // options its own are not looked at.
+  explicit Deduplicator(Memory&& memory, const Options& options = Options())
+      : memory_(std::move(memory)), book_(options.claims) {}
 
   // The action that a verdict of this object permits; see idem::action.
   [[nodiscard]] static constexpr Action action(Verdict verdict) noexcept {
@@ -187,6 +196,12 @@ class Deduplicator {
       return Claim(Verdict::full);
     }
     return grant(book_.open(std::move(own), slot, at.now));
+  }
+
+  // A claim that is none, with that verdict: what to answer in place of claim() while nobody can
+  // tell.
+  [[nodiscard]] static Claim no_claim(Verdict verdict) noexcept requires(Reading::claims) {
+    return Claim(verdict);
   }
 
   // The claims that are open, taken over or not ended yet.

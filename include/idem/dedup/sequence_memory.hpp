@@ -6,8 +6,10 @@
 #include <span>
 #include <utility>
 
+#include <idem/core/error.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/state.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
@@ -56,6 +58,8 @@ class SequenceMemory {
 
   SequenceMemory() = default;
   explicit SequenceMemory(const Options& options) : tracker_(options) {}
+  // Goes on from a tracker that was loaded or decoded.
+  explicit SequenceMemory(Tracker tracker) noexcept : tracker_(std::move(tracker)) {}
 
   // The verdict insert would give, except `full`; changes nothing.
   [[nodiscard]] Verdict check(const ProducerBatch& batch, At) const noexcept {
@@ -76,6 +80,17 @@ class SequenceMemory {
 
   // The answers in full, and the state as bytes.
   [[nodiscard]] const Tracker& tracker() const noexcept { return tracker_; }
+
+  // The state for idem::save and idem::load, as the concept Saveable says: the tracker's.
+  static constexpr StateType state_type = Tracker::state_type;
+  [[nodiscard]] StateShape state_shape() const noexcept { return tracker_.state_shape(); }
+  bool write_state(auto& out) const { return tracker_.write_state(out); }
+  [[nodiscard]] static Result<SequenceMemory> read_state(auto& in, const StateShape& shape,
+                                                         const Options& options) {
+    auto tracker = Tracker::read_state(in, shape, options);
+    if (!tracker) return tracker.error();
+    return Result<SequenceMemory>(SequenceMemory(*std::move(tracker)));
+  }
 
  private:
   // As many offsets as the batch has sequence numbers; for a range that is nonsense, some that the

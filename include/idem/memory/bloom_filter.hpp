@@ -6,14 +6,20 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/word_codec.hpp>
 #include <idem/detail/memory/bloom_blocks.hpp>
 #include <idem/detail/memory/bloom_rate.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
@@ -154,6 +160,38 @@ class BloomFilter {
   // The bits, eight words to a block.
   [[nodiscard]] std::span<const std::uint64_t> words() const noexcept { return blocks_.words(); }
 
+  // The state for idem::save and idem::load, as the concept Saveable says: the words.
+  static constexpr StateType state_type{.kind = StateKind::bloom_filter,
+                                        .key = detail::key_number<Id>,
+                                        .hash = detail::hash_number<Hash>};
+  [[nodiscard]] StateShape state_shape() const noexcept {
+    return {.type = state_type,
+            .first = blocks_.blocks(),
+            .seed = hash_.seed(),
+            .elements = blocks_.blocks(),
+            .bytes = blocks_.heap_bytes()};
+  }
+  bool write_state(StateWriter& out) const { return detail::put_words(out, words()); }
+  [[nodiscard]] static Result<BloomFilter> read_state(StateReader& in, const StateShape& shape,
+                                                      const Options& options) {
+    if (shape.first == 0 || shape.first > Blocks::max_blocks ||
+        shape.bytes != shape.first * Blocks::block_bytes)
+      return Error{ErrorCode::bad_value, StateShape::first_at, "blocks"};
+    if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "blocks"};
+    if (shape.elements != shape.first)
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "blocks"};
+    const bool is_sized = options.size != ByteSize{} || options.expected_keys != 0 ||
+                          options.false_positive_rate != 0;
+    if (is_sized && blocks_for(options) != static_cast<double>(shape.first))
+      return Error{ErrorCode::other_options, StateShape::first_at, "size"};
+    BloomFilter filter{Hash(shape.seed)};
+    if (!filter.blocks_.take(shape.first))
+      return Error{ErrorCode::out_of_memory, StateShape::first_at, "blocks"};
+    if (!detail::get_words(in, filter.blocks_.words()))
+      return Error{ErrorCode::truncated, in.position(), "words"};
+    return Result<BloomFilter>(std::move(filter));
+  }
+
   // The size that (keys, rate) comes to; fit for constants, where what the constructor refuses does
   // not compile.
   [[nodiscard]] static constexpr ByteSize size_for(std::uint64_t keys, double rate) {
@@ -172,6 +210,8 @@ class BloomFilter {
 
  private:
   using Blocks = detail::BloomBlocks;
+
+  explicit BloomFilter(Hash hash) noexcept : hash_(hash) {}
 
   [[nodiscard]] auto hash_of(std::span<const Id> ids) const noexcept {
     return [this, ids](std::size_t i) noexcept { return detail::filter_hash(hash_, ids[i]); };

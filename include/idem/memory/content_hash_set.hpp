@@ -4,9 +4,12 @@
 #include <initializer_list>
 #include <span>
 #include <string_view>
+#include <utility>
 
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/state.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
@@ -126,6 +129,18 @@ class BasicContentHashSet {
     return digests_.slot(digest);
   }
 
+  // The state for idem::save and idem::load, as the concept Saveable says: an IdSet<Digest>'s.
+  static constexpr StateType state_type = IdSet<Digest, Hash>::state_type;
+  [[nodiscard]] StateShape state_shape() const noexcept { return digests_.state_shape(); }
+  bool write_state(StateWriter& out) const { return digests_.write_state(out); }
+  [[nodiscard]] static Result<BasicContentHashSet> read_state(StateReader& in,
+                                                              const StateShape& shape,
+                                                              const Options& options) {
+    auto digests = IdSet<Digest, Hash>::read_state(in, shape, options);
+    if (!digests) return digests.error();
+    return Result<BasicContentHashSet>(BasicContentHashSet(*std::move(digests)));
+  }
+
   // {"a", "b"} would be the bytes between two pointers; fields go through digest_fields.
   Digest digest(std::initializer_list<const char*>) const = delete;
   Verdict insert(std::initializer_list<const char*>) = delete;
@@ -142,6 +157,9 @@ class BasicContentHashSet {
   bool forget(T&&) = delete;
 
  private:
+  explicit BasicContentHashSet(IdSet<Digest, Hash>&& digests) noexcept
+      : digests_(std::move(digests)) {}
+
   IdSet<Digest, Hash> digests_;
 };
 

@@ -6,14 +6,20 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/word_codec.hpp>
 #include <idem/detail/memory/cuckoo_table.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
 #include <idem/detail/memory/filter_size.hpp>
@@ -166,7 +172,43 @@ class CuckooFilter {
   // The table as it lies in memory, in the byte order of this machine.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return table_.bytes(); }
 
+  // The state for idem::save and idem::load, as the concept Saveable says: the buckets.
+  static constexpr StateType state_type{.kind = StateKind::cuckoo_filter,
+                                        .key = detail::key_number<Id>,
+                                        .hash = detail::hash_number<Hash>,
+                                        .variant = {8 * sizeof(Fingerprint), 0, 0, 0}};
+  [[nodiscard]] StateShape state_shape() const noexcept {
+    return {.type = state_type,
+            .first = table_.buckets(),
+            .seed = hash_.seed(),
+            .elements = size(),
+            .bytes = table_.buckets() * sizeof(typename Table::Word)};
+  }
+  bool write_state(StateWriter& out) const { return detail::put_words(out, table_.words()); }
+  [[nodiscard]] static Result<CuckooFilter> read_state(StateReader& in, const StateShape& shape,
+                                                       const Options& options) {
+    constexpr std::uint64_t bucket_bytes = sizeof(typename Table::Word);
+    if (shape.first == 0 || shape.first != shape.bytes / bucket_bytes ||
+        shape.bytes % bucket_bytes != 0)
+      return Error{ErrorCode::bad_value, StateShape::first_at, "buckets"};
+    if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "buckets"};
+    const bool is_sized = options.size != ByteSize{} || options.expected_keys != 0;
+    if (is_sized && buckets_for(options) != shape.first)
+      return Error{ErrorCode::other_options, StateShape::first_at, "size"};
+    CuckooFilter filter{Hash(shape.seed)};
+    if (!filter.table_.take(shape.first))
+      return Error{ErrorCode::out_of_memory, StateShape::first_at, "buckets"};
+    if (!detail::get_words(in, filter.table_.words()))
+      return Error{ErrorCode::truncated, in.position(), "buckets"};
+    filter.table_.recount();
+    if (filter.size() != shape.elements)
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "fingerprints"};
+    return Result<CuckooFilter>(std::move(filter));
+  }
+
  private:
+  explicit CuckooFilter(Hash hash) noexcept : hash_(hash) {}
+
   [[nodiscard]] auto hash_of(std::span<const Id> ids) const noexcept {
     return [this, ids](std::size_t i) noexcept { return detail::filter_hash(hash_, ids[i]); };
   }

@@ -10,12 +10,17 @@
 #include <utility>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/key_bytes.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/memory/key_state.hpp>
 #include <idem/detail/memory/key_table.hpp>
 #include <idem/memory/set_options.hpp>
 
@@ -113,6 +118,40 @@ class ExactSet {
   void record(K&& key, At) noexcept { table_.record_in_room(std::move(key)); }
   void release_one(const K& key) noexcept { table_.release_room(key); }
   [[nodiscard]] std::uint64_t slot(const K& key) const noexcept { return table_.slot(key); }
+
+  // The state for idem::save and idem::load, as the concept Saveable says: every key as its
+  // idem::KeyBytes. Loading takes the memory of the set besides that of the keys' bytes, up to 2.6
+  // slots a key: mind LoadLimits::elements or the budget where short keys come from strangers.
+  static constexpr StateType state_type{.kind = StateKind::exact_set,
+                                        .key = detail::whole_key_number<K>,
+                                        .hash = detail::hash_number<Hash>};
+  [[nodiscard]] StateShape state_shape() const requires HasKeyBytes<K> {
+    std::uint64_t bytes = 0;
+    table_.for_each([&](const K& key) { bytes += detail::KeyState<K>::size_of(key); });
+    return {.type = state_type,
+            .first = KeyBytes<K>::layout,
+            .seed = hash().seed(),
+            .elements = size(),
+            .bytes = bytes};
+  }
+  bool write_state(StateWriter& out) const requires HasKeyBytes<K> {
+    return detail::KeyState<K>::write(table_, out);
+  }
+  [[nodiscard]] static Result<ExactSet> read_state(StateReader& in, const StateShape& shape,
+                                                   const Options& options) requires HasKeyBytes<K> {
+    if (shape.first != KeyBytes<K>::layout)
+      return Error{ErrorCode::other_options, StateShape::first_at, "key layout"};
+    if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "keys"};
+    ExactSet set(Options{.budget = options.budget, .seed = shape.seed});
+    const bool has_budget = options.budget != ByteSize::unlimited();
+    if (const auto error = detail::KeyState<K>::read(in, shape, set.table_, has_budget))
+      return *error;
+    if (!set.table_.reserve(options.expected_keys)) {
+      return Error{has_budget ? ErrorCode::limit_exceeded : ErrorCode::out_of_memory,
+                   StateShape::elements_at, "room for keys"};
+    }
+    return Result<ExactSet>(std::move(set));
+  }
 
  private:
   using Table = detail::KeyTable<K, Hash>;

@@ -8,13 +8,18 @@
 #include <type_traits>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/memory/id_state.hpp>
 #include <idem/detail/memory/id_table.hpp>
 #include <idem/memory/set_options.hpp>
 
@@ -113,6 +118,28 @@ class IdSet {
   void release_one(const Id&) noexcept { table_.release_room(); }
   [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
     return detail::slot_of(hash(), id);
+  }
+
+  // The state for idem::save and idem::load, as the concept Saveable says.
+  static constexpr StateType state_type{
+      .kind = StateKind::id_set, .key = detail::key_number<Id>, .hash = detail::hash_number<Hash>};
+  [[nodiscard]] StateShape state_shape() const noexcept requires(detail::PortableId<Id>) {
+    return detail::ids_shape<Id>(state_type, hash().seed(), size());
+  }
+  bool write_state(StateWriter& out) const requires(detail::PortableId<Id>) {
+    return detail::write_ids(*this, out);
+  }
+  [[nodiscard]] static Result<IdSet> read_state(
+      StateReader& in, const StateShape& shape,
+      const Options& options) requires(detail::PortableId<Id>) {
+    IdSet set(Options{.budget = options.budget, .seed = shape.seed});
+    const std::size_t room = detail::larger(options.expected_keys, detail::ids_in<Id>(shape));
+    if (const auto error = detail::read_ids<Id>(
+            in, shape, set, [&] { return set.table_.reserve(room); },
+            options.budget != ByteSize::unlimited())) {
+      return *error;
+    }
+    return Result<IdSet>(std::move(set));
   }
 
   // Arguments that would silently become another id.

@@ -1,19 +1,25 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/memory/filter_size.hpp>
 #include <idem/detail/memory/inverse_lines.hpp>
 
@@ -127,10 +133,58 @@ class InverseFilter {
     return sum;
   }
 
+  // The state for idem::save and idem::load, as the concept Saveable says: every slot of every line,
+  // then whether the id of zeros is there.
+  static constexpr StateType state_type{.kind = StateKind::inverse_filter,
+                                        .key = detail::key_number<Id>,
+                                        .hash = detail::hash_number<Hash>};
+  [[nodiscard]] StateShape state_shape() const noexcept requires(detail::PortableId<Id>) {
+    return {.type = state_type,
+            .first = lines_.lines(),
+            .seed = hash().seed(),
+            .elements = size(),
+            .bytes = std::uint64_t{lines_.heap_bytes()} + 8};
+  }
+  bool write_state(StateWriter& out) const requires(detail::PortableId<Id>) {
+    lines_.for_each_slot([&](const Id& id) { detail::put(out, id); });
+    return out.u64(lines_.holds_zero() ? 1 : 0);
+  }
+  [[nodiscard]] static Result<InverseFilter> read_state(
+      StateReader& in, const StateShape& shape,
+      const Options& options) requires(detail::PortableId<Id>) {
+    if (shape.first == 0 || shape.bytes < 8 || shape.first != (shape.bytes - 8) / line_bytes ||
+        shape.bytes % line_bytes != 8)
+      return Error{ErrorCode::bad_value, StateShape::first_at, "lines"};
+    if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "lines"};
+    if (options.size != ByteSize{} && options.size.count() / line_bytes != shape.first)
+      return Error{ErrorCode::other_options, StateShape::first_at, "size"};
+    InverseFilter filter{Hash(shape.seed)};
+    if (!filter.lines_.take(shape.first))
+      return Error{ErrorCode::out_of_memory, StateShape::first_at, "lines"};
+    std::array<Id, Lines::ways> slots;
+    for (std::size_t line = 0; line < filter.lines_.lines(); ++line) {
+      const std::size_t at = in.position();
+      for (Id& id : slots) {
+        if (!detail::get(in, id)) return Error{ErrorCode::truncated, at, "line"};
+      }
+      if (!filter.lines_.fill_line(line, slots)) return Error{ErrorCode::bad_value, at, "line"};
+    }
+    const std::size_t at = in.position();
+    std::uint64_t holds_zero = 0;
+    if (!in.u64(holds_zero)) return Error{ErrorCode::truncated, at, "id of zeros"};
+    if (holds_zero > 1) return Error{ErrorCode::bad_value, at, "id of zeros"};
+    if (holds_zero == 1) (void)filter.lines_.insert(Id{});
+    if (filter.size() != shape.elements)
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "ids"};
+    return Result<InverseFilter>(std::move(filter));
+  }
+
  private:
   using Lines = detail::InverseLines<Id, Hash>;
 
   static constexpr std::uint64_t line_bytes = detail::ZeroedLines::line_bytes;
+
+  explicit InverseFilter(Hash hash) noexcept : lines_(hash) {}
 
   Lines lines_;
 };

@@ -18,11 +18,14 @@
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/uuid.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/memory/time_window.hpp>
 #include <idem/detail/memory/window_codec.hpp>
 #include <idem/detail/memory/window_plan.hpp>
@@ -67,6 +70,7 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
   static constexpr bool stamped = sliding || by_event;
   static constexpr std::size_t payload_bytes = detail::payload_size<PayloadT>;
   static constexpr bool carries = payload_bytes != 0;
+  static constexpr bool saveable = detail::PortableId<Id> && detail::is_portable<PayloadT>;
   // Stands for the payload where there is none.
   using Beside = typename detail::PayloadOr<PayloadT>::type;
 
@@ -221,13 +225,7 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
   // The state as bytes, the same on every machine for the same history and whatever the seed:
   // docs/time-windows.md. Counters and room promised to claims are not part of it.
   void encode(ByteWriter& out) const noexcept requires(detail::is_portable<PayloadT>) {
-    detail::encode_window(window_, shape(), out, [](ByteWriter& to, const Bytes& bytes) {
-      if constexpr (carries) {
-        Beside payload;
-        std::memcpy(static_cast<void*>(&payload), &bytes, sizeof bytes);
-        detail::put(to, payload);
-      }
-    });
+    write_payload(out);
   }
   // The window those bytes describe, under these options; window and granularity must be those it
   // was written under.
@@ -238,17 +236,46 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
       std::span<const std::byte> bytes,
       const Options& options) requires(detail::is_portable<PayloadT>) {
     TimeWindowRing ring(options);
-    const Error error =
-        detail::decode_window(bytes, shape(), ring.window_, [](ByteReader& in, Bytes& to) {
-          if constexpr (carries) {
-            Beside payload{};
-            if (!detail::get(in, payload)) return false;
-            std::memcpy(&to, &payload, sizeof to);
-          }
-          return true;
-        });
-    if (!error.what.empty()) return error;
+    ByteReader in(bytes);
+    if (const Error error = ring.read_payload(in); !error.what.empty()) return error;
     return ring;
+  }
+
+  // The same for idem::save and idem::load, as the concept Saveable says.
+  static constexpr StateType state_type{
+      .kind = StateKind::time_window,
+      .key = detail::key_number<Id>,
+      .hash = detail::hash_number<Hash>,
+      .variant = {static_cast<std::uint8_t>(window_mode), static_cast<std::uint8_t>(window_time),
+                  detail::key_number<PayloadT>, 0}};
+  [[nodiscard]] StateShape state_shape() const noexcept requires(saveable) {
+    const detail::WindowExtent extent = detail::extent_of(window_);
+    return {.type = state_type,
+            .first = static_cast<std::uint64_t>(window_.settings().window),
+            .second = static_cast<std::uint64_t>(window_.settings().granularity),
+            .seed = hash().seed(),
+            .elements = extent.ids,
+            .bytes = extent.bytes(shape())};
+  }
+  bool write_state(StateWriter& out) const requires(saveable) {
+    write_payload(out);
+    return out.ok();
+  }
+  [[nodiscard]] static Result<TimeWindowRing> read_state(
+      StateReader& in, const StateShape& saved, const Options& options) requires(saveable) {
+    Options seeded = options;
+    seeded.seed = saved.seed;
+    TimeWindowRing ring(seeded);
+    const auto& settings = ring.window_.settings();
+    constexpr auto other = ErrorCode::other_options;
+    if (saved.first != static_cast<std::uint64_t>(settings.window))
+      return Error{other, StateShape::first_at, "window length"};
+    if (saved.second != static_cast<std::uint64_t>(settings.granularity))
+      return Error{other, StateShape::second_at, "window granularity"};
+    if (const Error error = ring.read_payload(in); !error.what.empty()) return error;
+    if (saved.elements != ring.size())
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "window ids"};
+    return Result<TimeWindowRing>(std::move(ring));
   }
 
   // Room for keys to come, as the concept Settling says; what Claims stand on.
@@ -260,6 +287,28 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
   }
 
  private:
+  template <class Out>
+  void write_payload(Out& out) const {
+    detail::encode_window(window_, shape(), out, [](Out& to, const Bytes& bytes) {
+      if constexpr (carries) {
+        Beside payload;
+        std::memcpy(static_cast<void*>(&payload), &bytes, sizeof bytes);
+        detail::put(to, payload);
+      }
+    });
+  }
+  template <class In>
+  [[nodiscard]] Error read_payload(In& in) {
+    return detail::decode_window(in, shape(), window_, [](In& from, Bytes& to) {
+      if constexpr (carries) {
+        Beside payload{};
+        if (!detail::get(from, payload)) return false;
+        std::memcpy(&to, &payload, sizeof to);
+      }
+      return true;
+    });
+  }
+
   [[nodiscard]] static constexpr detail::WindowShape shape() noexcept {
     return {.mode = static_cast<std::uint8_t>(window_mode),
             .time = static_cast<std::uint8_t>(window_time),

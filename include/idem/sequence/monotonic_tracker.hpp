@@ -5,12 +5,17 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/sequence/monotonic_engine.hpp>
+#include <idem/detail/sequence/monotonic_state.hpp>
 #include <idem/detail/sequence/tracker_limits.hpp>
 #include <idem/sequence/producer_batch.hpp>
 
@@ -96,6 +101,29 @@ class MonotonicTracker {
   // Looks at `limit` producers at most and forgets those idle for too long; how many went.
   std::size_t expire(Instant now, std::size_t limit) noexcept {
     return engine_.store().expire(now, limit);
+  }
+
+  // Every producer with something persisted, and their order of use, for idem::save and idem::load
+  // as the concept Saveable says. What is pushed and not persisted is not in it: replay the log
+  // from the position of the snapshot before judging anything.
+  static constexpr StateType state_type{.kind = StateKind::monotonic_tracker};
+  [[nodiscard]] StateShape state_shape() const noexcept {
+    const std::uint64_t producers = detail::MonotonicState::producers(engine_);
+    return {.type = state_type,
+            .elements = producers,
+            .bytes = producers * detail::MonotonicState::producer_bytes};
+  }
+  bool write_state(auto& out) const { return detail::MonotonicState::encode(engine_, out); }
+  [[nodiscard]] static Result<MonotonicTracker> read_state(auto& in, const StateShape& shape,
+                                                           const Options& options) {
+    if (shape.first != 0) return Error{ErrorCode::bad_value, StateShape::first_at, "producers"};
+    if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "producers"};
+    if (shape.seed != Seed{}) return Error{ErrorCode::bad_value, StateShape::seed_at, "seed"};
+    if (shape.elements != shape.bytes / detail::MonotonicState::producer_bytes)
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "producers"};
+    MonotonicTracker tracker(options);
+    if (const auto error = detail::MonotonicState::decode(in, tracker.engine_)) return *error;
+    return Result<MonotonicTracker>(std::move(tracker));
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return engine_.store().table().size(); }

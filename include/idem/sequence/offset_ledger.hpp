@@ -9,6 +9,8 @@
 #include <utility>
 
 #include <idem/core/error.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
@@ -151,6 +153,31 @@ class OffsetLedger {
     LedgerCheckpoint result;
     result.verdict = engine_.checkpoint_text(room, owner_epoch, result.next, result.size);
     return result;
+  }
+
+  // What is done, the next offset and the owner's epoch, for idem::save and idem::load as the
+  // concept Saveable says. What is delivered and not done will be delivered again.
+  static constexpr StateType state_type{.kind = StateKind::offset_ledger};
+  [[nodiscard]] StateShape state_shape() const noexcept {
+    const std::uint64_t ends = engine_.run_ends();
+    return {.type = state_type,
+            .elements = ends / 2,
+            .bytes = detail::LedgerEngine::state_header_bytes + ends * 8};
+  }
+  bool write_state(auto& out) const { return engine_.encode(out); }
+  // options.next and options.owner_epoch are ignored.
+  [[nodiscard]] static Result<OffsetLedger> read_state(auto& in, const StateShape& shape,
+                                                       Options options) {
+    if (shape.first != 0) return Error{ErrorCode::bad_value, StateShape::first_at, "ledger"};
+    if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "ledger"};
+    if (shape.seed != Seed{}) return Error{ErrorCode::bad_value, StateShape::seed_at, "seed"};
+    if (shape.bytes < detail::LedgerEngine::state_header_bytes ||
+        shape.elements != (shape.bytes - detail::LedgerEngine::state_header_bytes) / 16)
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "ledger"};
+    options.next = 0;
+    OffsetLedger ledger(options);
+    if (const auto error = ledger.engine_.decode(in)) return *error;
+    return Result<OffsetLedger>(std::move(ledger));
   }
 
   [[nodiscard]] std::size_t memory_bytes() const noexcept {

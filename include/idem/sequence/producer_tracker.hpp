@@ -8,8 +8,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <idem/core/byte_cursor.hpp>
 #include <idem/core/bytes.hpp>
 #include <idem/core/error.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
@@ -152,14 +155,42 @@ class BasicProducerTracker {
   [[nodiscard]] std::size_t encoded_size() const noexcept { return State::encoded_size(engine_); }
   // False: `to` is not of encoded_size(), or there is no memory to put the producers in order.
   [[nodiscard]] bool encode(std::span<std::byte> to) const noexcept {
-    return State::encode(engine_, to);
+    ByteWriter out(to);
+    return to.size() == encoded_size() && State::encode(engine_, out);
   }
   // A tracker with that state, under options of its own (end_offset is the encoded one). All or
-  // nothing; takes at most eight times the memory of the input and a few KiB.
+  // nothing; takes at most twice the memory of the input and a few KiB.
   [[nodiscard]] static Result<BasicProducerTracker> decode(std::span<const std::byte> bytes,
                                                            const Options& options = Options()) {
     BasicProducerTracker tracker(options);
-    if (const auto error = State::decode(bytes, tracker.engine_)) return *error;
+    ByteReader in(bytes);
+    if (const auto error = State::decode(in, tracker.engine_)) return *error;
+    return Result<BasicProducerTracker>(std::move(tracker));
+  }
+
+  // The same for idem::save and idem::load, as the concept Saveable says.
+  static constexpr StateType state_type{
+      .kind = StateKind::producer_tracker,
+      .variant = {static_cast<std::uint8_t>(mode), static_cast<std::uint8_t>(look_back_), 0, 0}};
+  [[nodiscard]] StateShape state_shape() const noexcept {
+    return {.type = state_type,
+            .first = State::modulus(),
+            .second = static_cast<std::uint64_t>(engine_.store().limits().expire_by),
+            .elements = State::producers(engine_),
+            .bytes = encoded_size()};
+  }
+  bool write_state(auto& out) const { return State::encode(engine_, out); }
+  [[nodiscard]] static Result<BasicProducerTracker> read_state(auto& in, const StateShape& shape,
+                                                               const Options& options) {
+    if (shape.first != State::modulus())
+      return Error{ErrorCode::other_options, StateShape::first_at, "modulus"};
+    if (shape.second != static_cast<std::uint64_t>(options.expire_by))
+      return Error{ErrorCode::other_options, StateShape::second_at, "expire_by"};
+    if (shape.seed != Seed{}) return Error{ErrorCode::bad_value, StateShape::seed_at, "seed"};
+    BasicProducerTracker tracker(options);
+    if (const auto error = State::decode(in, tracker.engine_)) return *error;
+    if (shape.elements != State::producers(tracker.engine_))
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "producers"};
     return Result<BasicProducerTracker>(std::move(tracker));
   }
 

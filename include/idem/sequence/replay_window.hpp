@@ -4,12 +4,20 @@
 #include <cstdint>
 #include <limits>
 
+#include <idem/core/error.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/sequence/replay_ring.hpp>
 
 namespace idem::inline IDEM_ABI {
+
+struct ReplayWindowOptions {
+  // Numbers 0 .. limit - 1 are used. At least 1.
+  std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
+};
 
 // Remembers which of one sender's numbers have come, in any order, within a window below the
 // highest.
@@ -34,6 +42,8 @@ class ReplayWindow {
   static_assert(window >= 1 && window <= (std::uint64_t{1} << 32), "a window is 1 to 2^32 numbers");
 
  public:
+  using Options = ReplayWindowOptions;
+
   // Numbers 0 .. limit - 1 are used; by default all but the highest.
   constexpr explicit ReplayWindow(std::uint64_t limit = std::numeric_limits<std::uint64_t>::max())
       : limit_(limit) {
@@ -57,6 +67,48 @@ class ReplayWindow {
   [[nodiscard]] constexpr std::uint64_t limit() const noexcept { return limit_; }
   [[nodiscard]] static constexpr std::size_t memory_bytes() noexcept {
     return sizeof(ReplayWindow);
+  }
+
+  // The highest number and the bits of the window, for idem::save and idem::load as the concept
+  // Saveable says.
+  static constexpr StateType state_type{.kind = StateKind::replay_window};
+  [[nodiscard]] StateShape state_shape() const noexcept {
+    return {.type = state_type,
+            .first = window,
+            .second = limit_,
+            .elements = ring_.words(),
+            .bytes = 8 + 8 * ring_.words()};
+  }
+  bool write_state(auto& out) const {
+    out.u64(ring_.end());
+    for (std::uint64_t i = 0; i < ring_.words(); ++i) out.u64(ring_.word(i));
+    return out.ok();
+  }
+  [[nodiscard]] static Result<ReplayWindow> read_state(auto& in, const StateShape& shape,
+                                                       const Options& options) {
+    if (shape.first != window)
+      return Error{ErrorCode::other_options, StateShape::first_at, "window"};
+    if (shape.second != options.limit)
+      return Error{ErrorCode::other_options, StateShape::second_at, "limit"};
+    if (shape.seed != Seed{}) return Error{ErrorCode::bad_value, StateShape::seed_at, "seed"};
+    ReplayWindow result(options.limit);
+    const std::size_t at = in.position();
+    std::uint64_t end = 0;
+    if (!in.u64(end)) return Error{ErrorCode::truncated, at, "highest number"};
+    if (end > options.limit) return Error{ErrorCode::bad_value, at, "highest number"};
+    result.ring_.set_end(end);
+    const std::uint64_t words = result.ring_.words();
+    if (shape.elements != words)
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "words"};
+    if (in.remaining() != 8 * words)
+      return Error{ErrorCode::bad_value, StateShape::bytes_at, "words"};
+    for (std::uint64_t i = 0; i < words; ++i) {
+      const std::size_t word_at = in.position();
+      std::uint64_t word = 0;
+      if (!in.u64(word)) return Error{ErrorCode::truncated, word_at, "word"};
+      if (!result.ring_.set_word(i, word)) return Error{ErrorCode::bad_value, word_at, "word"};
+    }
+    return Result<ReplayWindow>(result);
   }
 
  private:

@@ -256,6 +256,9 @@ class BloomBlocks {
   [[nodiscard]] std::span<const std::uint64_t> words() const noexcept {
     return {lines_.data(), lines_.words()};
   }
+  [[nodiscard]] std::span<std::uint64_t> words() noexcept {
+    return {lines_.data(), lines_.words()};
+  }
   [[nodiscard]] Simd simd() const noexcept { return simd_; }
 
  private:

@@ -143,6 +143,17 @@ class CuckooTable {
   [[nodiscard]] std::uint64_t moves() const noexcept { return moves_; }
   [[nodiscard]] std::uint64_t looked_at() const noexcept { return looked_at_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return lines_.bytes(); }
+  [[nodiscard]] std::span<const Word> words() const noexcept {
+    return {reinterpret_cast<const Word*>(lines_.data()), static_cast<std::size_t>(buckets_)};
+  }
+  // For filling an empty table, all at once; recount() then.
+  [[nodiscard]] std::span<Word> words() noexcept {
+    return {reinterpret_cast<Word*>(lines_.data()), static_cast<std::size_t>(buckets_)};
+  }
+  void recount() noexcept {
+    size_ = 0;
+    for (const Word word : words()) size_ += slots - count_of(zeros(word));
+  }
   // The buckets as they lie in memory, in the byte order of this machine.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
     return {reinterpret_cast<const std::byte*>(lines_.data()), lines_.bytes()};

@@ -110,6 +110,35 @@ class InverseLines {
     holds_zero_ = false;
   }
 
+  // Every slot of every line in turn, empty ones too.
+  template <class Visit>
+  void for_each_slot(Visit&& visit) const {
+    for (std::size_t line = 0; line < lines_.count(); ++line) {
+      for (const Id& id : read(lines_.data() + line * ZeroedLines::words_per_line)) visit(id);
+    }
+  }
+  // Fills an empty line with ids, the youngest first; false: they cannot lie in this line, or not
+  // like this.
+  [[nodiscard]] bool fill_line(std::size_t line, const std::array<Id, ways>& slots) noexcept {
+    std::uint64_t* const to = lines_.data() + line * ZeroedLines::words_per_line;
+    std::size_t taken = 0;
+    while (taken < ways && slots[taken] != Id{}) {
+      if (line_of(slots[taken]) != to) return false;
+      for (std::size_t i = 0; i < taken; ++i) {
+        if (slots[i] == slots[taken]) return false;
+      }
+      ++taken;
+    }
+    for (std::size_t i = taken; i < ways; ++i) {
+      if (slots[i] != Id{}) return false;
+    }
+    write(to, slots);
+    held_ += taken;
+    return true;
+  }
+  [[nodiscard]] bool holds_zero() const noexcept { return holds_zero_; }
+  [[nodiscard]] std::size_t lines() const noexcept { return lines_.count(); }
+
   [[nodiscard]] std::uint64_t held() const noexcept { return held_; }
   [[nodiscard]] std::uint64_t forgotten() const noexcept { return forgotten_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return lines_.bytes(); }

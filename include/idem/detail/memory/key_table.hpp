@@ -189,6 +189,12 @@ class KeyTable {
     --taken_;
   }
 
+  // In no order.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const K& key : set_) visit(key);
+  }
+
   void clear() noexcept {
     for (auto key = set_.begin(); key != set_.end();) {
       key_bytes_ -= heap_bytes_of(*key);

@@ -3,14 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <span>
+#include <string_view>
 
-#include <idem/core/byte_cursor.hpp>
 #include <idem/core/error.hpp>
-#include <idem/core/hash.hpp>
-#include <idem/core/uuid.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/id_codec.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
@@ -40,28 +38,6 @@ struct WindowShape {
 inline constexpr std::size_t window_header_bytes = 8 + 5 * 8 + 2 * 8;
 inline constexpr std::size_t window_group_bytes = 16;
 
-inline void put(ByteWriter& out, std::uint64_t value) noexcept { out.u64(value); }
-inline void put(ByteWriter& out, const Uuid& id) noexcept {
-  const auto bytes = id.bytes();
-  out.bytes(bytes);
-}
-inline void put(ByteWriter& out, const Digest& digest) noexcept {
-  out.u64(digest.hi);
-  out.u64(digest.lo);
-}
-[[nodiscard]] inline bool get(ByteReader& in, std::uint64_t& value) noexcept {
-  return in.u64(value);
-}
-[[nodiscard]] inline bool get(ByteReader& in, Uuid& id) noexcept {
-  std::span<const std::byte> bytes;
-  if (!in.bytes(16, bytes)) return false;
-  id = Uuid::from_bytes(bytes.first<16>());
-  return true;
-}
-[[nodiscard]] inline bool get(ByteReader& in, Digest& digest) noexcept {
-  return in.u64(digest.hi) && in.u64(digest.lo);
-}
-
 struct WindowExtent {
   std::uint64_t ids = 0;
   std::uint64_t groups = 0;
@@ -83,9 +59,9 @@ template <class Window>
 }
 
 // `put_payload(out, bytes)` writes what lies beside an id.
-template <class Window, class PutPayload>
-void encode_window(const Window& window, const WindowShape& shape, ByteWriter& out,
-                   PutPayload&& put_payload) noexcept {
+template <class Window, class Out, class PutPayload>
+void encode_window(const Window& window, const WindowShape& shape, Out& out,
+                   PutPayload&& put_payload) {
   const WindowExtent extent = extent_of(window);
   out.u8(1);
   out.u8(shape.mode);
@@ -128,10 +104,11 @@ void encode_window(const Window& window, const WindowShape& shape, ByteWriter& o
 // Fills an empty window. What it returns has ErrorCode{} and an empty `what` where all is well; on
 // any error the window is to be thrown away. Allocates nothing before the counts have been found to
 // agree with the bytes there are.
-template <class Window, class GetPayload>
-[[nodiscard]] Error decode_window(std::span<const std::byte> bytes, const WindowShape& shape,
-                                  Window& window, GetPayload&& get_payload) noexcept {
-  ByteReader in(bytes);
+template <class Window, class In, class GetPayload>
+[[nodiscard]] Error decode_window(In& in, const WindowShape& shape, Window& window,
+                                  GetPayload&& get_payload) {
+  const std::size_t start_at = in.position();
+  const std::uint64_t size = in.remaining();
   const auto error = [&](ErrorCode code, std::string_view what) {
     return Error{code, in.position(), what};
   };
@@ -140,38 +117,43 @@ template <class Window, class GetPayload>
   std::int64_t span = 0, granularity = 0, shift = 0, latest = 0, floor = 0;
   WindowExtent extent;
   if (!in.u8(version)) return error(ErrorCode::truncated, "window version");
-  if (version != 1) return Error{ErrorCode::bad_version, 0, "window version"};
+  if (version != 1) return Error{ErrorCode::bad_version, start_at, "window version"};
   if (!in.u8(mode) || !in.u8(time) || !in.u8(id_bytes) || !in.u8(payload_bytes) ||
       !in.u8(started) || !in.u16(zero) || !in.i64(span) || !in.i64(granularity) || !in.i64(shift) ||
       !in.i64(latest) || !in.i64(floor) || !in.u64(extent.ids) || !in.u64(extent.groups))
     return error(ErrorCode::truncated, "window header");
-  if (mode != shape.mode) return Error{ErrorCode::other_options, 1, "window mode"};
-  if (time != shape.time) return Error{ErrorCode::other_options, 2, "window time"};
-  if (id_bytes != shape.id_bytes) return Error{ErrorCode::other_options, 3, "window id size"};
+  if (mode != shape.mode) return Error{ErrorCode::other_options, start_at + 1, "window mode"};
+  if (time != shape.time) return Error{ErrorCode::other_options, start_at + 2, "window time"};
+  if (id_bytes != shape.id_bytes)
+    return Error{ErrorCode::other_options, start_at + 3, "window id size"};
   if (payload_bytes != shape.payload_bytes)
-    return Error{ErrorCode::other_options, 4, "window payload size"};
-  if (started > 1) return Error{ErrorCode::bad_value, 5, "window started"};
-  if (zero != 0) return Error{ErrorCode::bad_value, 6, "window header"};
-  if (span != window.settings().window) return Error{ErrorCode::other_options, 8, "window length"};
+    return Error{ErrorCode::other_options, start_at + 4, "window payload size"};
+  if (started > 1) return Error{ErrorCode::bad_value, start_at + 5, "window started"};
+  if (zero != 0) return Error{ErrorCode::bad_value, start_at + 6, "window header"};
+  if (span != window.settings().window)
+    return Error{ErrorCode::other_options, start_at + 8, "window length"};
   if (granularity != window.settings().granularity)
-    return Error{ErrorCode::other_options, 16, "window granularity"};
+    return Error{ErrorCode::other_options, start_at + 16, "window granularity"};
 
   constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
   const bool blank = shift == 0 && latest == lowest && floor == lowest && extent.ids == 0;
-  if (started == 0 && !blank) return Error{ErrorCode::bad_value, 24, "window clock"};
-  if (floor > latest && floor - 1 > latest) return Error{ErrorCode::bad_value, 40, "window floor"};
+  if (started == 0 && !blank) return Error{ErrorCode::bad_value, start_at + 24, "window clock"};
+  if (floor > latest && floor - 1 > latest)
+    return Error{ErrorCode::bad_value, start_at + 40, "window floor"};
 
   const std::uint64_t left = in.remaining();
   if (extent.ids > left / shape.entry_bytes() || extent.groups > left / window_group_bytes ||
-      extent.bytes(shape) > bytes.size())
-    return Error{ErrorCode::truncated, bytes.size(), "window ids"};
-  if (extent.bytes(shape) < bytes.size())
-    return Error{ErrorCode::trailing_bytes, static_cast<std::size_t>(extent.bytes(shape)),
-                 "window ids"};
-  if (extent.groups > extent.ids) return Error{ErrorCode::bad_value, 56, "window groups"};
+      extent.bytes(shape) > size)
+    return Error{ErrorCode::truncated, start_at + static_cast<std::size_t>(size), "window ids"};
+  if (extent.bytes(shape) < size)
+    return Error{ErrorCode::trailing_bytes,
+                 start_at + static_cast<std::size_t>(extent.bytes(shape)), "window ids"};
+  if (extent.groups > extent.ids)
+    return Error{ErrorCode::bad_value, start_at + 56, "window groups"};
   if (extent.ids > window.settings().key_limit)
-    return Error{ErrorCode::limit_exceeded, 48, "window ids"};
-  if (!window.reserve(extent.ids)) return Error{ErrorCode::out_of_memory, 48, "window ids"};
+    return Error{ErrorCode::limit_exceeded, start_at + 48, "window ids"};
+  if (!window.reserve(extent.ids))
+    return Error{ErrorCode::out_of_memory, start_at + 48, "window ids"};
   window.restore_clock(started == 1, latest, floor, shift);
 
   typename Window::Entry entry;

@@ -215,7 +215,78 @@ class LedgerEngine {
     return error;
   }
 
+  // ---- the state as bytes -----------------------------------------------------------------------
+  //
+  //   u64 owner epoch, u64 next offset; then the ends of the runs of offsets from there, u64 each,
+  //   not done and done in turn, up to the highest offset done
+  //
+  // What is delivered and not done is not in it, and will be delivered again.
+
+  static constexpr std::size_t state_header_bytes = 16;
+
+  // The runs behind the next offset: how many ends they have.
+  [[nodiscard]] std::uint64_t run_ends() const noexcept {
+    std::uint64_t ends = 0;
+    for_each_run_end([&](std::int64_t) { ++ends; });
+    return ends;
+  }
+  template <class Out>
+  [[nodiscard]] bool encode(Out& out) const {
+    out.u64(owner_epoch_);
+    out.i64(window_.next());
+    for_each_run_end([&](std::int64_t end) { out.i64(end); });
+    return out.ok();
+  }
+  // Into a ledger in which nothing was delivered.
+  template <class In>
+  [[nodiscard]] std::optional<Error> decode(In& in) {
+    const std::size_t start = in.position();
+    const std::uint64_t size = in.remaining();
+    const auto fault = [&](ErrorCode code, std::size_t at, std::string_view what) {
+      return std::optional<Error>(Error{code, start + at, what});
+    };
+    // One past the highest offset there can be.
+    constexpr std::int64_t highest_end = std::numeric_limits<std::int64_t>::max() - 1;
+    std::int64_t base = 0;
+    if (size < state_header_bytes || size % 16 != 0 || !in.u64(owner_epoch_) || !in.i64(base))
+      return fault(ErrorCode::truncated, static_cast<std::size_t>(size), "ledger");
+    if (base < 0 || base > highest_end) return fault(ErrorCode::bad_value, 8, "next offset");
+    const std::uint64_t ends = (size - state_header_bytes) / 8;
+    if (ends >= std::numeric_limits<std::ptrdiff_t>::max() / 8)
+      return fault(ErrorCode::out_of_memory, 0, "ledger");
+    const auto count = static_cast<std::size_t>(ends);
+    std::int64_t* bounds = nullptr;
+    if (count != 0) {
+      bounds = allocate_array<std::int64_t>(count + 1);
+      if (bounds == nullptr) return fault(ErrorCode::out_of_memory, 0, "ledger");
+      bounds[0] = base;
+      for (std::size_t i = 1; i <= count; ++i) {
+        const std::size_t at = in.position();
+        if (in.i64(bounds[i]) && bounds[i] > bounds[i - 1] && bounds[i] <= highest_end) continue;
+        release_array(bounds);
+        return Error{in.ok() ? ErrorCode::bad_value : ErrorCode::truncated, at, "run"};
+      }
+    }
+    window_.adopt(base, bounds, count == 0 ? 0 : count + 1);
+    return std::nullopt;
+  }
+
  private:
+  // visit(end) for each run of [next(), done_end()), those not done and those done in turn, the
+  // first not done and the last done.
+  template <class Visit>
+  void for_each_run_end(Visit&& visit) const {
+    const std::int64_t end = window_.done_end();
+    std::int64_t at = window_.next();
+    if (at >= end) return;
+    window_.for_each_open_run(end, -1, [&](std::int64_t from, std::int64_t to) {
+      if (from != at) visit(from);
+      visit(to);
+      at = to;
+    });
+    visit(end);
+  }
+
   [[nodiscard]] static bool is_offset(std::int64_t offset) noexcept {
     return offset >= 0 && offset < std::numeric_limits<std::int64_t>::max() - 1;
   }

@@ -1,17 +1,16 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <span>
 #include <string_view>
-#include <utility>
 
-#include <idem/core/byte_cursor.hpp>
 #include <idem/core/error.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/sequence/order_of_use.hpp>
 #include <idem/detail/sequence/producer_engine.hpp>
 #include <idem/detail/sequence/producer_table.hpp>
 
@@ -22,7 +21,9 @@
 //   i64 id, i64 last active, i32 coordinator epoch, i16 epoch, u8 history lost, u8 batches,
 //   u32 place from the least to the most recently used; then its batches, oldest first:
 //   last sequence and length less one (i32 each, or i64 where numbers do not wrap), i64 last
-//   offset, i64 timestamp.
+//   offset, i64 timestamp; then zeros in place of the batches that it has not.
+//
+// So a producer takes as many bytes as memory, or nearly, and a decoder need not trust a count.
 //
 // Equal states give equal bytes, and every accepted input is what encoding its state gives.
 
@@ -35,33 +36,41 @@ class ProducerState {
   using Record = typename Engine::Record;
   using Rest = typename Record::Rest;
 
-  static constexpr std::size_t header_bytes = 4 + 4 + 8 + 8 + 4;
-  static constexpr std::size_t producer_bytes = 8 + 8 + 4 + 2 + 1 + 1 + 4;
+  // 0: numbers do not wrap.
+  [[nodiscard]] static constexpr std::uint64_t modulus() noexcept {
+    if constexpr (sizeof(typename Numbers::Number) == 4) {
+      return static_cast<std::uint64_t>(Numbers::modulus);
+    } else {
+      return 0;
+    }
+  }
+
   static constexpr std::size_t batch_bytes = 2 * sizeof(typename Numbers::Number) + 16;
+  static constexpr std::size_t header_bytes = 4 + 4 + 8 + 8 + 4;
+  static constexpr std::size_t producer_bytes = 8 + 8 + 4 + 2 + 1 + 1 + 4 + look_back * batch_bytes;
 
   [[nodiscard]] static std::size_t encoded_size(const Engine& engine) noexcept {
     const auto& table = engine.store().table();
-    std::size_t size = header_bytes;
-    for (std::uint32_t slot = 0; slot < table.slots(); ++slot) {
-      if (!is_state(table, slot)) continue;
-      size += producer_bytes + table.at(slot).count * batch_bytes;
-    }
-    return size;
+    return header_bytes + producers(table) * producer_bytes;
+  }
+  [[nodiscard]] static std::uint32_t producers(const Engine& engine) noexcept {
+    return producers(engine.store().table());
   }
 
-  [[nodiscard]] static bool encode(const Engine& engine, std::span<std::byte> to) noexcept {
+  // `out` is a ByteWriter or a StateWriter. False: no memory, or no room.
+  template <class Out>
+  [[nodiscard]] static bool encode(const Engine& engine, Out& out) {
     const auto& table = engine.store().table();
-    if (to.size() != encoded_size(engine)) return false;
-    Place* const places = allocate_array<Place>(larger(1u, table.size()));
+    auto* const places = allocate_array<ProducerPlace>(larger(1u, table.size()));
     if (places == nullptr) return false;
-    const std::uint32_t count = collect(table, places);
-    ByteWriter out(to);
+    const std::uint32_t count =
+        collect_places(table, places, [&](std::uint32_t slot) { return is_state(table, slot); });
     out.u32(magic);
     out.u8(version);
     out.u8(mode);
     out.u8(look_back);
     out.u8(static_cast<std::uint8_t>(engine.store().limits().expire_by));
-    out.i64(modulus());
+    out.u64(modulus());
     out.i64(engine.end_offset());
     out.u32(count);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -81,22 +90,24 @@ class ProducerState {
         out.i64(rest.last_offset[at]);
         out.i64(rest.timestamp_ms[at]);
       }
+      constexpr std::array<std::byte, batch_bytes> nothing{};
+      for (std::size_t k = record.count; k < look_back; ++k) out.bytes(nothing);
     }
     release_array(places);
-    return out.ok() && out.written().size() == to.size();
+    return out.ok();
   }
 
   // Into an engine that knows no producer; what it is after a failure is nobody's business.
-  [[nodiscard]] static std::optional<Error> decode(std::span<const std::byte> bytes,
-                                                   Engine& engine) noexcept {
-    ByteReader in(bytes);
+  template <class In>
+  [[nodiscard]] static std::optional<Error> decode(In& in, Engine& engine) {
+    const std::size_t start_at = in.position();
     const auto fault = [&](ErrorCode code, std::size_t position, std::string_view what) {
-      return std::optional<Error>(Error{code, position, what});
+      return std::optional<Error>(Error{code, start_at + position, what});
     };
     std::uint32_t word = 0;
     std::uint8_t small = 0;
-    std::int64_t number = 0;
-    if (bytes.size() < header_bytes) return fault(ErrorCode::truncated, bytes.size(), "header");
+    if (in.remaining() < header_bytes)
+      return fault(ErrorCode::truncated, static_cast<std::size_t>(in.remaining()), "header");
     if (!in.u32(word) || word != magic) return fault(ErrorCode::bad_magic, 0, "header");
     if (!in.u8(small) || small != version) return fault(ErrorCode::bad_version, 4, "version");
     if (!in.u8(small) || small != mode) return fault(ErrorCode::other_options, 5, "mode");
@@ -106,7 +117,8 @@ class ProducerState {
     if (!in.u8(small) || small != static_cast<std::uint8_t>(engine.store().limits().expire_by)) {
       return fault(ErrorCode::other_options, 7, "expire_by");
     }
-    if (!in.i64(number) || number != modulus()) {
+    std::uint64_t wide = 0;
+    if (!in.u64(wide) || wide != modulus()) {
       return fault(ErrorCode::other_options, 8, "modulus");
     }
     std::int64_t end_offset = 0;
@@ -117,6 +129,9 @@ class ProducerState {
     if (!in.u32(count)) return fault(ErrorCode::truncated, 24, "producers");
     if (count > in.remaining() / producer_bytes) {
       return fault(ErrorCode::truncated, 24, "producers");
+    }
+    if (in.remaining() != std::uint64_t{count} * producer_bytes) {
+      return fault(ErrorCode::trailing_bytes, header_bytes + count * producer_bytes, "producers");
     }
     if (count > engine.store().limits().max_producers) {
       return fault(ErrorCode::limit_exceeded, 24, "producers");
@@ -139,18 +154,11 @@ class ProducerState {
   static constexpr bool wraps = sizeof(typename Numbers::Number) == 4;
   static constexpr std::uint8_t mode = wraps ? 0 : 1;
 
-  struct Place {
-    std::int64_t id;
-    std::uint32_t slot;
-    std::uint32_t rank;
-  };
-
-  [[nodiscard]] static constexpr std::int64_t modulus() noexcept {
-    if constexpr (wraps) {
-      return Numbers::modulus;
-    } else {
-      return 0;
-    }
+  template <class Table>
+  [[nodiscard]] static std::uint32_t producers(const Table& table) noexcept {
+    std::uint32_t count = 0;
+    for (std::uint32_t slot = 0; slot < table.slots(); ++slot) count += is_state(table, slot);
+    return count;
   }
 
   // Producers that are only there for a claim are not.
@@ -159,47 +167,9 @@ class ProducerState {
     return table.holds(slot) && !table.at(slot).placeholder;
   }
 
-  // A heap sort: <algorithm> would double the price of the header.
-  static void sort_by_id(Place* places, std::uint32_t count) noexcept {
-    const auto sink = [places](std::uint64_t hole, std::uint64_t end) {
-      const Place sinking = places[hole];
-      for (std::uint64_t child = 2 * hole + 1; child < end; child = 2 * hole + 1) {
-        if (child + 1 < end && places[child].id < places[child + 1].id) ++child;
-        if (places[child].id <= sinking.id) break;
-        places[hole] = places[child];
-        hole = child;
-      }
-      places[hole] = sinking;
-    };
-    for (std::uint64_t i = count / 2; i-- != 0;) sink(i, count);
-    for (std::uint64_t end = count; end > 1; --end) {
-      std::swap(places[0], places[end - 1]);
-      sink(0, end - 1);
-    }
-  }
-
-  // All producers by id. Those with claims count as the most recently used, by id.
-  template <class Table>
-  [[nodiscard]] static std::uint32_t collect(const Table& table, Place* places) noexcept {
-    std::uint32_t count = 0;
-    for (std::uint32_t slot = table.oldest(); slot != Engine::none; slot = table.newer(slot)) {
-      places[count] = {table.at(slot).producer_id, slot, count};
-      ++count;
-    }
-    const std::uint32_t listed = count;
-    for (std::uint32_t slot = 0; slot < table.slots(); ++slot) {
-      if (!is_state(table, slot) || table.is_listed(slot)) continue;
-      places[count++] = {table.at(slot).producer_id, slot, 0};
-    }
-    sort_by_id(places + listed, count - listed);
-    for (std::uint32_t i = listed; i < count; ++i) places[i].rank = i;
-    sort_by_id(places, count);
-    return count;
-  }
-
-  static void write_number(ByteWriter& out, std::int32_t value) noexcept { out.i32(value); }
-  static void write_number(ByteWriter& out, std::int64_t value) noexcept { out.i64(value); }
-  [[nodiscard]] static bool read_number(ByteReader& in, std::int64_t& value) noexcept {
+  static void write_number(auto& out, std::int32_t value) { out.i32(value); }
+  static void write_number(auto& out, std::int64_t value) { out.i64(value); }
+  [[nodiscard]] static bool read_number(auto& in, std::int64_t& value) {
     if constexpr (wraps) {
       std::int32_t narrow = 0;
       if (!in.i32(narrow)) return false;
@@ -210,10 +180,11 @@ class ProducerState {
     }
   }
 
-  [[nodiscard]] static std::optional<Error> decode_producers(ByteReader& in, Engine& engine,
+  template <class In>
+  [[nodiscard]] static std::optional<Error> decode_producers(In& in, Engine& engine,
                                                              std::uint32_t* order,
                                                              std::uint32_t count,
-                                                             std::int64_t end_offset) noexcept {
+                                                             std::int64_t end_offset) {
     auto& table = engine.store().table();
     std::int64_t previous = -1;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -271,15 +242,20 @@ class ProducerState {
         record.push(rest, last < 0 ? -1 : Numbers::decrement(last, length), last,
                     {last_offset - length, last_offset}, timestamp);
       }
+      for (std::size_t k = batches; k < look_back; ++k) {
+        const std::size_t at = in.position();
+        std::array<std::byte, batch_bytes> nothing;
+        if (!in.copy(nothing)) return Error{ErrorCode::truncated, at, "batch"};
+        for (const std::byte byte : nothing) {
+          if (byte != std::byte{0}) return Error{ErrorCode::bad_value, at, "no batch"};
+        }
+      }
       // With room left in the look-back nothing was dropped, and the oldest batch decides.
       if (lost != 0 && !record.history_lost) return fault(ErrorCode::bad_value, "history lost");
       if (lost == 0 && record.history_lost && batches < look_back) {
         return fault(ErrorCode::bad_value, "history lost");
       }
       record.history_lost = lost != 0;
-    }
-    if (in.remaining() != 0) {
-      return Error{ErrorCode::trailing_bytes, in.position(), "producers"};
     }
     return std::nullopt;
   }

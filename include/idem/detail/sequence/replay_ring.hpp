@@ -38,7 +38,37 @@ class ReplayRing {
   // One past the highest number recorded; 0: none.
   [[nodiscard]] constexpr std::uint64_t end() const noexcept { return end_; }
 
+  // The words that hold the window, oldest first: so many; as they are written; and back into a new
+  // ring. Bits of numbers that are no longer in the window, or not yet, count as zero.
+  [[nodiscard]] constexpr std::uint64_t words() const noexcept {
+    return end_ == 0 ? 0 : (end_ - 1) / 64 - first_word() + 1;
+  }
+  [[nodiscard]] constexpr std::uint64_t word(std::uint64_t index) const noexcept {
+    const std::uint64_t number = first_word() + index;
+    return block_[number % blocks] & live(number);
+  }
+  constexpr void set_end(std::uint64_t end) noexcept { end_ = end; }
+  // false: it has bits that the window does not, or lacks the highest number's.
+  [[nodiscard]] constexpr bool set_word(std::uint64_t index, std::uint64_t word) noexcept {
+    const std::uint64_t number = first_word() + index;
+    if ((word & ~live(number)) != 0) return false;
+    if (number == (end_ - 1) / 64 && (word >> ((end_ - 1) % 64) & 1) == 0) return false;
+    block_[number % blocks] = word;
+    return true;
+  }
+
  private:
+  [[nodiscard]] constexpr std::uint64_t begin() const noexcept {
+    return end_ > window ? end_ - window : 0;
+  }
+  [[nodiscard]] constexpr std::uint64_t first_word() const noexcept { return begin() / 64; }
+  [[nodiscard]] constexpr std::uint64_t live(std::uint64_t number) const noexcept {
+    std::uint64_t mask = ~std::uint64_t{0};
+    if (number == begin() / 64) mask &= ~std::uint64_t{0} << begin() % 64;
+    if (number == (end_ - 1) / 64) mask &= ~std::uint64_t{0} >> (63 - (end_ - 1) % 64);
+    return mask;
+  }
+
   static constexpr std::uint64_t blocks = std::bit_ceil((window + 63) / 64 + 1);
 
   [[nodiscard]] static constexpr std::size_t block_of(std::uint64_t number) noexcept {

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+
+#include <idem/core/error.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/words.hpp>
+
+namespace idem::inline IDEM_ABI::detail {
+
+// The payload of a set of ids: the ids, in ascending order of (slot, id).
+
+template <PortableId Id>
+[[nodiscard]] StateShape ids_shape(const StateType& type, const Seed& seed,
+                                   std::size_t count) noexcept {
+  return {
+      .type = type, .seed = seed, .elements = count, .bytes = std::uint64_t{count} * sizeof(Id)};
+}
+
+// What the bytes have room for, whatever the header says.
+template <PortableId Id>
+[[nodiscard]] std::size_t ids_in(const StateShape& shape) noexcept {
+  return static_cast<std::size_t>(
+      smaller<std::uint64_t>(shape.bytes / sizeof(Id), std::numeric_limits<std::size_t>::max()));
+}
+
+template <class Set>
+[[nodiscard]] bool write_ids(const Set& set, StateWriter& out) {
+  using Id = typename Set::Stored;
+  // Some at a time: the writer's checks are dearer than an id.
+  std::array<std::byte, 64 * sizeof(Id)> some;
+  std::size_t used = 0;
+  set.for_each([&](const Id& id) {
+    store_id(some.data() + used, id);
+    used += sizeof(Id);
+    if (used == some.size()) {
+      out.bytes(some);
+      used = 0;
+    }
+  });
+  return out.bytes(std::span(some).first(used));
+}
+
+// Into an empty set that has the seed. `reserve()` makes room for all of them at once.
+template <PortableId Id, class Set, class Reserve>
+[[nodiscard]] std::optional<Error> read_ids(StateReader& in, const StateShape& shape, Set& set,
+                                            Reserve&& reserve, bool has_budget) {
+  if (shape.first != 0) return Error{ErrorCode::bad_value, StateShape::first_at, "ids"};
+  if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "ids"};
+  if (shape.elements != shape.bytes / sizeof(Id) || shape.bytes % sizeof(Id) != 0)
+    return Error{ErrorCode::bad_value, StateShape::elements_at, "ids"};
+  if (!reserve()) {
+    return Error{has_budget ? ErrorCode::limit_exceeded : ErrorCode::out_of_memory,
+                 StateShape::elements_at, "room for ids"};
+  }
+  constexpr std::size_t group = 64;
+  std::array<Id, group> ids;
+  std::array<Verdict, group> verdicts;
+  std::uint64_t last_slot = 0;
+  Id last{};
+  bool is_first = true;
+  while (in.remaining() != 0) {
+    const std::size_t at = in.position();
+    const std::span<const std::byte> bytes = in.take(group * sizeof(Id));
+    const std::size_t count = bytes.size() / sizeof(Id);
+    if (count == 0) return Error{ErrorCode::truncated, at, "ids"};
+    for (std::size_t i = 0; i < count; ++i) {
+      load_id(bytes.data() + i * sizeof(Id), ids[i]);
+      const std::uint64_t slot = set.slot(ids[i]);
+      const bool ascends = is_first || slot > last_slot || (slot == last_slot && ids[i] > last);
+      if (!ascends) return Error{ErrorCode::bad_value, at + i * sizeof(Id), "order of ids"};
+      last_slot = slot;
+      last = ids[i];
+      is_first = false;
+    }
+    set.insert(std::span<const Id>(ids).first(count), std::span(verdicts).first(count));
+    for (std::size_t i = 0; i < count; ++i) {
+      if (verdicts[i] != Verdict::fresh)
+        return Error{ErrorCode::out_of_memory, at + i * sizeof(Id), "room for ids"};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace idem::inline IDEM_ABI::detail

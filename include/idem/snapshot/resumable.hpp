@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <idem/core/error.hpp>
+#include <idem/core/memory.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/snapshot/snapshot.hpp>
+
+namespace idem::inline IDEM_ABI {
+
+// A Deduplicator that begins with a state from elsewhere, and answers `unknown` (retry) until that
+// state is there: a message judged against an empty memory would be `fresh` a second time.
+//
+// Guarantee   before load() or start_empty() has succeeded every verdict is `unknown` and nothing
+//             is recorded; afterwards every call is the Deduplicator's.
+// Replay      load() gives back the position of the snapshot. What came between that and now is to be
+//             replayed into **seen (insert, or record what the log says) before messages are judged
+//             that may be in it: docs/snapshots.md.
+// Memory      the Deduplicator, in place; nothing before.
+// Threads     one at a time, like the Deduplicator.
+// Errors      options that are nonsense throw std::invalid_argument, when the Deduplicator is made.
+//             load() that fails changes nothing and may be tried again, with an older snapshot say.
+template <class Dedup>
+class Resumable {
+  using Memory = typename Dedup::Memory;
+
+ public:
+  using Key = typename Dedup::Key;
+  using Options = typename Dedup::Options;
+
+  static constexpr bool needs_time = Dedup::needs_time;
+
+  explicit Resumable(const Options& options = Options()) : options_(options) {}
+
+  [[nodiscard]] bool is_ready() const noexcept { return seen_.has_value(); }
+
+  // Goes on from a snapshot; the position it stands for. See idem::load. Called when there is a state
+  // already, throws std::invalid_argument.
+  [[nodiscard]] Result<std::vector<std::byte>> load(std::span<const std::byte> bytes,
+                                                    const LoadLimits& limits = {}) {
+    require_nothing();
+    return start(idem::load<Memory>(bytes, options_.memory, limits));
+  }
+  template <class Read>
+  requires std::is_invocable_r_v<std::size_t, Read&, std::span<std::byte>> &&
+      (!std::convertible_to<Read&&, std::span<const std::byte>>)
+          [[nodiscard]] Result<std::vector<std::byte>> load(Read&& read, const LoadLimits& limits) {
+    require_nothing();
+    return start(idem::load<Memory>(read, options_.memory, limits));
+  }
+  // There is no state to go on from, and somebody has decided so.
+  void start_empty() {
+    require_nothing();
+    seen_.emplace(options_);
+  }
+
+  // As the Deduplicator's, or `unknown`.
+  Verdict insert(const Key& key, At at) noexcept {
+    return seen_ ? seen_->insert(key, at) : Verdict::unknown;
+  }
+  Verdict insert(const Key& key) noexcept requires(!needs_time) {
+    return seen_ ? seen_->insert(key) : Verdict::unknown;
+  }
+  void insert(std::span<const Key> keys, At at, std::span<Verdict> verdicts) noexcept {
+    if (seen_) return seen_->insert(keys, at, verdicts);
+    detail::require_equal_sizes(keys.size(), verdicts.size());
+    for (Verdict& verdict : verdicts) verdict = Verdict::unknown;
+  }
+  [[nodiscard]] Verdict check(const Key& key, At at) const noexcept {
+    return seen_ ? seen_->check(key, at) : Verdict::unknown;
+  }
+  [[nodiscard]] Verdict check(const Key& key) const noexcept requires(!needs_time) {
+    return seen_ ? seen_->check(key) : Verdict::unknown;
+  }
+  [[nodiscard]] auto claim(const Key& key, At at) noexcept requires requires(Dedup& seen) {
+    seen.claim(key, at);
+  }
+  { return seen_ ? seen_->claim(key, at) : Dedup::no_claim(Verdict::unknown); }
+
+  // The Deduplicator, for all else. Undefined before is_ready().
+  [[nodiscard]] Dedup& operator*() noexcept { return *seen_; }
+  [[nodiscard]] const Dedup& operator*() const noexcept { return *seen_; }
+  [[nodiscard]] Dedup* operator->() noexcept { return &*seen_; }
+  [[nodiscard]] const Dedup* operator->() const noexcept { return &*seen_; }
+
+ private:
+  void require_nothing() const {
+    if (is_ready()) {
+      detail::throw_invalid_argument(
+          "idem: Resumable::load or start_empty: there is a state already, and messages were judged "
+          "by it");
+    }
+  }
+
+  [[nodiscard]] Result<std::vector<std::byte>> start(Result<Loaded<Memory>>&& loaded) {
+    if (!loaded) return loaded.error();
+    seen_.emplace(std::move(loaded->state), options_);
+    return std::move(loaded->position);
+  }
+
+  Options options_;
+  std::optional<Dedup> seen_{};
+};
+
+}  // namespace idem::inline IDEM_ABI
