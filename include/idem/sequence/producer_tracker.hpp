@@ -67,8 +67,9 @@ struct ProducerTrackerOptions {
 //             expire_after: a few at a time, in calls that record something. Both are counted, and
 //             so are those that came back: they are judged as unknown producers.
 // Memory      about 172 bytes a producer with a look-back of 5, all in: 64 that a judgement reads,
-//             96 more, 7 to 15 of index. Records never move; the index grows by a quarter, a line
-//             of it at a time.
+//             96 more, 7 to 15 of index. The index grows by a quarter, a line of it at a time; the
+//             last 1024 producers at most move when there must be room for more, up to 160 KiB
+//             that a budget must have twice for that moment.
 // Look-back   a client with at most N batches in flight can only ever retry one of its newest N, so
 //             look_back must be at least its max.in.flight.requests.per.connection. Kafka's client
 //             refuses more than 5 for this reason; nothing negotiates it.

@@ -56,18 +56,19 @@ class ProducerEngine {
     // A batch's index line is fetched `ring` batches before it is judged, its record half as many.
     constexpr std::size_t ring = 32;
     std::array<std::uint64_t, ring> hashes;
-    std::array<std::uint32_t, ring> likely;
+    std::array<typename Store::Table::Likely, ring> likely;
     const auto& table = store_.table();
     for (std::size_t i = 0; i < batches.size() + ring; ++i) {
       if (i >= ring) {
         const ProducerBatch& batch = batches[i - ring];
-        std::uint32_t slot = likely[i % ring];
-        if (slot == none || table.at(slot).producer_id != batch.producer_id) [[unlikely]] {
+        auto [slot, record] = likely[i % ring];
+        if (slot == none || record->producer_id != batch.producer_id) [[unlikely]] {
           slot = table.find(batch.producer_id, hashes[i % ring]);
+          record = slot == none ? nullptr : &table.at(slot);
         }
         // Built where it stays: see append().
         ::new (static_cast<void*>(&answers[i - ring]))
-            Judgement(Rules::is_plain(batch) ? judge_plain(batch, slot) : judge_odd(batch));
+            Judgement(Rules::is_plain(batch) ? judge_plain(batch, slot, record) : judge_odd(batch));
       }
       if (i < batches.size()) {
         hashes[i % ring] = table.hash(batches[i].producer_id);
@@ -325,12 +326,16 @@ class ProducerEngine {
   // Of a batch that is_plain(); `slot` is its producer's.
   [[nodiscard]] Judgement judge_plain(const ProducerBatch& batch,
                                       std::uint32_t slot) const noexcept {
+    return judge_plain(batch, slot, slot == none ? nullptr : &store_.table().at(slot));
+  }
+  [[nodiscard]] Judgement judge_plain(const ProducerBatch& batch, std::uint32_t slot,
+                                      const Record* record) const noexcept {
     if (slot == none) [[unlikely]]
       return Rules::unknown_producer(batch, unknown_, end_offset_ == 0);
-    const Record& record = store_.table().at(slot);
-    if (record.claims != 0) [[unlikely]]
+    if (record->claims != 0) [[unlikely]]
       return judge_with_claims(batch, slot);
-    return Rules::settled(batch, record, store_.table().rest(slot), unknown_, end_offset_ == 0);
+    const auto rest = [&]() noexcept -> const Rest& { return store_.table().rest(slot); };
+    return Rules::settled(batch, *record, rest, unknown_, end_offset_ == 0);
   }
 
   // Of one that is not.
@@ -400,7 +405,8 @@ class ProducerEngine {
         !Numbers::is_behind(batch.last_sequence, settled)) {
       return in_flight(record, expected);
     }
-    return Rules::settled(batch, record, rest, unknown_, false);
+    return Rules::settled(
+        batch, record, [&]() noexcept -> const Rest& { return rest; }, unknown_, false);
   }
 
   [[nodiscard]] Judgement judge_marker(const ProducerMarker& marker,

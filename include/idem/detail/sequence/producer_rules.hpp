@@ -198,14 +198,15 @@ struct ProducerRules {
     return {.verdict = Verdict::fenced, .reason = SequenceReason::old_epoch, .epoch = record.epoch};
   }
 
-  // A client's batch, the producer's record existing and nothing of it in flight.
+  // A client's batch, the producer's record existing and nothing of it in flight. rest() is asked
+  // for a repeat only: it lies in other cache lines.
   [[nodiscard]] static Judgement settled(const ProducerBatch& batch, const Record& record,
-                                         const Rest& rest, UnknownProducer rule,
+                                         const auto& rest, UnknownProducer rule,
                                          bool log_empty) noexcept {
     if (batch.epoch == record.epoch) [[likely]] {
       const std::int64_t length = Numbers::distance(batch.first_sequence, batch.last_sequence);
       const auto range = Record::range_of(batch.last_sequence, length);
-      if (record.holds(range)) return duplicate(record, rest, range);
+      if (record.holds(range)) return duplicate(record, rest(), range);
       const std::int64_t expected = Numbers::next(record.newest_last());
       if (batch.first_sequence == expected) [[likely]] {
         return {.verdict = Verdict::fresh,

@@ -61,9 +61,14 @@ class IdMixer {
   std::array<std::uint64_t, 4> secret_;
 };
 
-// Records by producer id: chunks of records that never move, an index of cache lines, a list from
-// the least to the most recently used, all linked by 32-bit slots. A record is two structures, the
-// one that look-ups read together with its link, and the rest.
+// Records by producer id: chunks of records, an index of cache lines, a list from the least to the
+// most recently used, all linked by 32-bit slots. A record is two structures, the one that look-ups
+// read together with its link, and the rest.
+//
+// A chunk holds the former upwards from its address and the rests downwards: look-ups in a large
+// table then touch a third of the pages, and the address of neither depends on how many the chunk
+// has room for. All chunks but the last have room for `chunk_records`; the last grows by a
+// sixteenth of all there are, and its records move.
 //
 // An index line holds a byte of hash and a slot for each of twelve records; a record whose line is
 // full goes to the next one, and each line passed counts it. No record is further than `reach`
@@ -79,14 +84,14 @@ class ProducerTable {
  public:
   using Rest = typename Record::Rest;
   static constexpr std::uint32_t none = 0xffffffff;
-  static constexpr std::uint32_t chunk_records = 32;
+  static constexpr std::uint32_t chunk_records = 1'024;
   static constexpr std::uint32_t line_slots = 12;
   // At four fifths full the chance of a run of full lines falls by e every four: one as long as
   // this is never met unless somebody knows the seed.
   static constexpr std::uint32_t reach = 128;
   // What a table takes for its first record.
   [[nodiscard]] static constexpr std::size_t first_bytes() noexcept {
-    return sizeof(Chunk) + 4 * sizeof(Chunk*) + sizeof(Line);
+    return chunk_step * (sizeof(Entry) + sizeof(Rest)) + 4 * sizeof(Entry*) + sizeof(Line);
   }
 
   explicit ProducerTable(std::uint64_t seed, std::uint64_t byte_limit) noexcept
@@ -115,17 +120,17 @@ class ProducerTable {
   // Slots ever used: all records are below it.
   [[nodiscard]] std::uint32_t slots() const noexcept { return used_; }
   [[nodiscard]] std::uint64_t heap_bytes() const noexcept {
-    return std::uint64_t{chunks_} * sizeof(Chunk) + std::uint64_t{chunk_room_} * sizeof(Chunk*) +
-           (new_.count + old_.count) * sizeof(Line);
+    return std::uint64_t{slots_held_} * (sizeof(Entry) + sizeof(Rest)) +
+           std::uint64_t{chunk_room_} * sizeof(Entry*) + (new_.count + old_.count) * sizeof(Line);
   }
 
   [[nodiscard]] Record& at(std::uint32_t slot) noexcept { return entry(slot).record; }
   [[nodiscard]] const Record& at(std::uint32_t slot) const noexcept { return entry(slot).record; }
   [[nodiscard]] Rest& rest(std::uint32_t slot) noexcept {
-    return chunk_[slot / chunk_records]->rests[slot % chunk_records];
+    return rests_end(chunk_[slot / chunk_records])[-1 - std::ptrdiff_t{slot % chunk_records}];
   }
   [[nodiscard]] const Rest& rest(std::uint32_t slot) const noexcept {
-    return chunk_[slot / chunk_records]->rests[slot % chunk_records];
+    return rests_end(chunk_[slot / chunk_records])[-1 - std::ptrdiff_t{slot % chunk_records}];
   }
 
   [[nodiscard]] std::uint64_t hash(std::int64_t id) const noexcept { return mixer_(id); }
@@ -145,20 +150,28 @@ class ProducerTable {
     return find_anywhere(id, hash);
   }
 
-  void prefetch_line(std::uint64_t hash) const noexcept {
+  // Inlined by force: g++ takes a function that only prefetches for one without effect, and may drop
+  // the call.
+  [[gnu::always_inline]] inline void prefetch_line(std::uint64_t hash) const noexcept {
     if (new_.count != 0) __builtin_prefetch(new_.lines + home(new_, hash));
   }
-  // The slot whose record a look-up will most likely read, the first whose byte of hash agrees, or
-  // `none`; its first cache line is fetched.
-  [[nodiscard]] std::uint32_t prefetch_record(std::uint64_t hash) const noexcept {
+  // The record a look-up will most likely read, the first whose byte of hash agrees, fetched; slot
+  // `none` if there is none.
+  struct Likely {
+    std::uint32_t slot;
+    const Record* record;
+  };
+  [[nodiscard, gnu::always_inline]] inline Likely prefetch_record(
+      std::uint64_t hash) const noexcept {
     if (new_.count == 0) [[unlikely]]
-      return none;
+      return {none, nullptr};
     const Line& line = new_.lines[home(new_, hash)];
     const std::uint32_t mask = matches(line, tag_of(hash));
-    if (mask == 0) return none;
+    if (mask == 0) return {none, nullptr};
     const std::uint32_t slot = line.slot[lowest_bit(mask)];
-    __builtin_prefetch(&at(slot));
-    return slot;
+    const Record* const record = &at(slot);
+    __builtin_prefetch(record);
+    return {slot, record};
   }
 
   // Takes a slot for a producer that is not there, its record uninitialised but for the id, in no
@@ -216,7 +229,7 @@ class ProducerTable {
 
   void swap(ProducerTable& other) noexcept {
     std::swap(chunk_, other.chunk_);
-    std::swap(chunks_, other.chunks_);
+    std::swap(slots_held_, other.slots_held_);
     std::swap(chunk_room_, other.chunk_room_);
     std::swap(used_, other.used_);
     std::swap(size_, other.size_);
@@ -245,10 +258,29 @@ class ProducerTable {
     Record record;
     Link link;
   };
-  struct alignas(64) Chunk {
-    Entry entries[chunk_records];
-    Rest rests[chunk_records];
-  };
+  // The rests of a step fill whole cache lines, so that the entries above them begin with one.
+  static constexpr std::uint32_t chunk_step = 32;
+  static constexpr std::align_val_t chunk_alignment{64};
+  static_assert(chunk_records % chunk_step == 0 && chunk_step * sizeof(Rest) % 64 == 0);
+  [[nodiscard]] static Rest* rests_end(Entry* chunk) noexcept {
+    return reinterpret_cast<Rest*>(chunk);
+  }
+  [[nodiscard]] static Entry* allocate_chunk(std::uint32_t records) noexcept {
+    const std::size_t rests = records * sizeof(Rest);
+    void* const memory =
+        ::operator new(rests + records * sizeof(Entry), chunk_alignment, std::nothrow);
+    return memory == nullptr ? nullptr
+                             : reinterpret_cast<Entry*>(static_cast<std::byte*>(memory) + rests);
+  }
+  static void release_chunk(Entry* chunk, std::uint32_t records) noexcept {
+    ::operator delete(rests_end(chunk) - records, chunk_alignment);
+  }
+  // The first `used` records of a chunk.
+  static void copy_chunk(Entry* from, Entry* to, std::uint32_t used) noexcept {
+    std::memcpy(static_cast<void*>(to), from, used * sizeof(Entry));
+    std::memcpy(static_cast<void*>(rests_end(to) - used), rests_end(from) - used,
+                used * sizeof(Rest));
+  }
   struct alignas(64) Line {
     std::byte tag[line_slots];  // 0: free
     std::uint32_t passed;       // records that belong here or before and went on to a later line
@@ -265,7 +297,7 @@ class ProducerTable {
     if (!make_index_room()) return none;
     std::uint32_t slot = free_;
     if (slot == none) {
-      if (used_ == chunks_ * chunk_records && !add_chunk()) return none;
+      if (used_ == slots_held_ && !grow_chunks()) return none;
       slot = used_;
     }
     const std::uint64_t h = hash(id);
@@ -283,10 +315,10 @@ class ProducerTable {
   }
 
   [[nodiscard]] Entry& entry(std::uint32_t slot) noexcept {
-    return chunk_[slot / chunk_records]->entries[slot % chunk_records];
+    return chunk_[slot / chunk_records][slot % chunk_records];
   }
   [[nodiscard]] const Entry& entry(std::uint32_t slot) const noexcept {
-    return chunk_[slot / chunk_records]->entries[slot % chunk_records];
+    return chunk_[slot / chunk_records][slot % chunk_records];
   }
   [[nodiscard]] Link& link(std::uint32_t slot) noexcept { return entry(slot).link; }
   [[nodiscard]] const Link& link(std::uint32_t slot) const noexcept { return entry(slot).link; }
@@ -440,22 +472,39 @@ class ProducerTable {
     }
   }
 
-  [[nodiscard]] bool add_chunk() noexcept {
+  // Records that chunk `number` has room for.
+  [[nodiscard]] std::uint32_t room_of_chunk(std::uint32_t number) const noexcept {
+    return smaller(chunk_records, slots_held_ - number * chunk_records);
+  }
+
+  // Called when all slots are used.
+  [[nodiscard]] bool grow_chunks() noexcept {
     if (used_ >= max_slots) return false;
-    if (chunks_ == chunk_room_) {
-      const std::uint32_t wanted = chunk_room_ == 0 ? 4 : chunk_room_ + chunk_room_ / 2;
-      // The two arrays are there together for a moment.
-      if (!fits(wanted * sizeof(Chunk*))) return false;
-      Chunk** const table = allocate_array<Chunk*>(wanted);
-      if (table == nullptr) return false;
-      for (std::uint32_t i = 0; i < chunks_; ++i) table[i] = chunk_[i];
-      release_array(std::exchange(chunk_, table));
-      chunk_room_ = wanted;
-    }
-    if (!fits(sizeof(Chunk))) return false;
-    Chunk* const chunk = allocate_array<Chunk>(1);
+    const std::uint32_t last = slots_held_ % chunk_records;  // 0: it is whole, a new one is begun
+    if (last == 0 && slots_held_ / chunk_records == chunk_room_ && !grow_chunk_room()) return false;
+    const std::uint32_t step = larger(chunk_step, slots_held_ / 16 / chunk_step * chunk_step);
+    const std::uint32_t records = smaller(chunk_records, last + step);
+    if (!fits(records * (sizeof(Entry) + sizeof(Rest)))) return false;
+    Entry* const chunk = allocate_chunk(records);
     if (chunk == nullptr) return false;
-    chunk_[chunks_++] = chunk;
+    Entry*& place = chunk_[slots_held_ / chunk_records];
+    if (last != 0) {
+      copy_chunk(place, chunk, last);
+      release_chunk(place, last);
+    }
+    place = chunk;
+    slots_held_ += records - last;
+    return true;
+  }
+  [[nodiscard]] bool grow_chunk_room() noexcept {
+    const std::uint32_t wanted = chunk_room_ == 0 ? 4 : chunk_room_ + chunk_room_ / 2;
+    // The two arrays are there together for a moment.
+    if (!fits(wanted * sizeof(Entry*))) return false;
+    Entry** const table = allocate_array<Entry*>(wanted);
+    if (table == nullptr) return false;
+    for (std::uint32_t i = 0; i < chunk_room_; ++i) table[i] = chunk_[i];
+    release_array(std::exchange(chunk_, table));
+    chunk_room_ = wanted;
     return true;
   }
 
@@ -477,14 +526,18 @@ class ProducerTable {
   [[nodiscard]] bool copy_from(const ProducerTable& other) noexcept {
     if (!copy_index(other.new_, new_) || !copy_index(other.old_, old_)) return false;
     if (other.chunk_room_ != 0) {
-      chunk_ = allocate_array<Chunk*>(other.chunk_room_);
+      chunk_ = allocate_array<Entry*>(other.chunk_room_);
       if (chunk_ == nullptr) return false;
       chunk_room_ = other.chunk_room_;
     }
-    for (; chunks_ < other.chunks_; ++chunks_) {
-      chunk_[chunks_] = allocate_array<Chunk>(1);
-      if (chunk_[chunks_] == nullptr) return false;
-      std::memcpy(static_cast<void*>(chunk_[chunks_]), other.chunk_[chunks_], sizeof(Chunk));
+    while (slots_held_ != other.slots_held_) {
+      const std::uint32_t number = slots_held_ / chunk_records;
+      const std::uint32_t records = other.room_of_chunk(number);
+      chunk_[number] = allocate_chunk(records);
+      if (chunk_[number] == nullptr) return false;
+      copy_chunk(other.chunk_[number], chunk_[number],
+                 smaller(records, other.used_ - number * chunk_records));
+      slots_held_ += records;
     }
     used_ = other.used_;
     size_ = other.size_;
@@ -496,14 +549,16 @@ class ProducerTable {
   }
 
   void release() noexcept {
-    for (std::uint32_t i = 0; i < chunks_; ++i) release_array(chunk_[i]);
+    for (std::uint32_t i = 0; i * chunk_records < slots_held_; ++i) {
+      release_chunk(chunk_[i], room_of_chunk(i));
+    }
     release_array(chunk_);
     release_array(new_.lines);
     release_array(old_.lines);
   }
 
-  Chunk** chunk_ = nullptr;
-  std::uint32_t chunks_ = 0;
+  Entry** chunk_ = nullptr;
+  std::uint32_t slots_held_ = 0;  // records the chunks have room for
   std::uint32_t chunk_room_ = 0;
   std::uint32_t used_ = 0;
   std::uint32_t size_ = 0;
