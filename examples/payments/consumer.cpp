@@ -23,6 +23,7 @@
 #include "ledger.hpp"
 #include "offsets.hpp"
 #include "outbox.hpp"
+#include "snapshot_file.hpp"
 #include "topic.hpp"
 
 namespace payments {
@@ -37,6 +38,7 @@ using Seen =
 
 constexpr std::size_t max_batch = 500;
 constexpr int poll_ms = 50;
+constexpr int batches_a_snapshot = 5;
 constexpr std::size_t max_left = 32;  // messages still in work when offsets are committed
 
 Place place_of(const rd_kafka_message_t& message) { return {message.partition, message.offset}; }
@@ -104,6 +106,8 @@ class Consumer {
 
  private:
   void rebuild();
+  void restore();
+  void save();
   std::vector<kafka::Message> poll();
   void deliver(kafka::Message message);
   void work(std::size_t leave);
@@ -118,16 +122,18 @@ class Consumer {
   JournalWriter journal_;
   Ledger ledger_;
   AppendFile rejects_;
-  Seen seen_;
+  idem::Resumable<Seen> seen_;
   kafka::Client client_;
   std::optional<Offsets> offsets_;
   std::vector<kafka::Message> in_work_;
   Random random_;
   std::uint64_t charged_ = 0;  // lines in the ledger
+  int batches_ = 0;            // since the last snapshot
   int charges_of_this_life_ = 0;
   // Since the last commit:
   std::uint64_t out_of_order_ = 0;
   std::uint64_t known_done_ = 0;
+  std::uint64_t redone_ = 0;
   std::uint64_t verdicts_ = 0;
   Clock::duration verdict_time_{};
 };
@@ -140,7 +146,7 @@ Consumer::Consumer(const ConsumerOptions& options)
       seen_({.memory = {.budget = idem::mebibytes(64)},
              .claims = {.lease = 30s, .max_in_flight = 1}}),
       random_(options.seed) {
-  rebuild();
+  if (options_.restart == Restart::log) rebuild();
   client_ = kafka::make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", options_.brokers},
                                                    {"group.id", "payments"},
                                                    {"enable.auto.commit", "false"},
@@ -148,12 +154,17 @@ Consumer::Consumer(const ConsumerOptions& options)
                                                    {"auto.offset.reset", "earliest"},
                                                    {"fetch.wait.max.ms", "10"}});
   rd_kafka_poll_set_consumer(client_.get());
-  offsets_.emplace(client_.get(), options_.partitions, static_cast<std::uint64_t>(options_.life));
+  if (options_.restart == Restart::log) {
+    offsets_.emplace(client_.get(), options_.partitions, static_cast<std::uint64_t>(options_.life));
+  } else {
+    restore();
+  }
 }
 
 // The ledger is the only memory that survives; what it does not hold was not charged.
 void Consumer::rebuild() {
   charged_ = ledger_.recovered().size();
+  seen_.start_empty();
   if (options_.dedup) {
     for (const idem::Uuid& id : ledger_.recovered()) {
       if (const idem::Verdict verdict = seen_.insert(id); verdict != idem::Verdict::fresh) {
@@ -166,6 +177,35 @@ void Consumer::rebuild() {
                   .charged = charged_,
                   .torn_bytes = ledger_.torn_bytes(),
                   .clock_ns = cost_of_reading_the_clock()});
+}
+
+// The set as it was some time before the end, with the offsets of that moment. Reading goes on
+// there: orders charged since are charged again, and the ledger refuses them by their id.
+void Consumer::restore() {
+  charged_ = ledger_.recovered().size();
+  Position position(static_cast<std::size_t>(options_.partitions), 0);
+  if (const auto bytes = read_file(Files{options_.dir}.snapshot())) {
+    const auto loaded = seen_.load(*bytes);
+    if (!loaded) {
+      throw std::runtime_error("the snapshot cannot be loaded: " + idem::to_string(loaded.error()));
+    }
+    position = to_position(*loaded, options_.partitions);
+  } else {
+    seen_.start_empty();
+  }
+  offsets_.emplace(client_.get(), position, static_cast<std::uint64_t>(options_.life));
+  journal_.write({.kind = JournalEntry::Kind::started,
+                  .charged = charged_,
+                  .torn_bytes = ledger_.torn_bytes(),
+                  .clock_ns = cost_of_reading_the_clock()});
+}
+
+// The ledger is on the disk, no claim is open, and the position is no further than what the set
+// holds: whoever goes on from here misses nothing.
+void Consumer::save() {
+  const auto position = to_bytes(offsets_->position());
+  replace_file(Files{options_.dir}.snapshot(),
+               [&](const Sink& sink) { return idem::save(*seen_, position, sink).has_value(); });
 }
 
 void Consumer::run() {
@@ -294,7 +334,12 @@ void Consumer::charge(const Charge& order) {
     ledger_.charge_half(order);
     wait_for_the_end();
   }
-  ledger_.charge(order);
+  if (options_.restart == Restart::log) {
+    ledger_.charge(order);
+  } else if (!ledger_.charge_if_new(order)) {
+    ++redone_;
+    return;
+  }
   ++charged_;
 }
 
@@ -318,12 +363,18 @@ void Consumer::finish_batch() {
                      .verdicts = std::exchange(verdicts_, 0),
                      .verdict_ns = static_cast<std::uint64_t>(std::exchange(verdict_time_, {}) /
                                                               std::chrono::nanoseconds(1)),
-                     .memory_bytes = seen_.memory_bytes(),
+                     .memory_bytes = seen_->memory_bytes(),
                      .out_of_order = std::exchange(out_of_order_, 0),
-                     .known_done = std::exchange(known_done_, 0)};
+                     .known_done = std::exchange(known_done_, 0),
+                     .redone = std::exchange(redone_, 0)};
   for (const kafka::Message& message : in_work_) entry.open.push_back(place_of(*message));
   journal_.write(entry);
-  offsets_->commit();
+  if (options_.restart == Restart::log) {
+    offsets_->commit();
+  } else if (++batches_ == batches_a_snapshot) {
+    save();
+    batches_ = 0;
+  }
 }
 
 void Consumer::wait_for_the_end() {

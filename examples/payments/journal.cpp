@@ -25,7 +25,7 @@ JournalEntry parse(const std::string& line) {
       break;
     case JournalEntry::Kind::committing:
       text >> entry.charged >> entry.verdicts >> entry.verdict_ns >> entry.memory_bytes >>
-          entry.out_of_order >> entry.known_done >> open;
+          entry.out_of_order >> entry.known_done >> entry.redone >> open;
       for (Place place; open > 0 && text >> place.first >> place.second; --open) {
         entry.open.push_back(place);
       }
@@ -57,7 +57,7 @@ void JournalWriter::write(const JournalEntry& entry) {
     case JournalEntry::Kind::committing:
       line << ' ' << entry.charged << ' ' << entry.verdicts << ' ' << entry.verdict_ns << ' '
            << entry.memory_bytes << ' ' << entry.out_of_order << ' ' << entry.known_done << ' '
-           << entry.open.size();
+           << entry.redone << ' ' << entry.open.size();
       for (const auto& [partition, offset] : entry.open) line << ' ' << partition << ' ' << offset;
       break;
     case JournalEntry::Kind::paused:

@@ -35,6 +35,7 @@ struct JournalEntry {
   std::uint64_t memory_bytes = 0;  // committing: of the deduplicator
   std::uint64_t out_of_order = 0;  // committing: completed before a lower offset, since last time
   std::uint64_t known_done = 0;    // committing: delivered and done by an earlier life, likewise
+  std::uint64_t redone = 0;        // committing: charges the ledger refused, likewise
   std::vector<Place> open{};       // committing: delivered and not done yet
 };
 

@@ -39,10 +39,17 @@ Ledger::Ledger(const std::filesystem::path& path) : file_(path) {
                                " is no charge: somebody has to look at it");
     }
     recovered_.push_back(*id);
+    keys_.insert(*id);
   }
 }
 
 void Ledger::charge(const Charge& charge) { file_.write(to_line(charge)); }
+
+bool Ledger::charge_if_new(const Charge& charge) {
+  if (!keys_.insert(charge.id).second) return false;
+  this->charge(charge);
+  return true;
+}
 
 void Ledger::charge_half(const Charge& charge) {
   const std::string line = to_line(charge);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ class Ledger {
   std::size_t torn_bytes() const { return file_.torn_bytes(); }
 
   void charge(const Charge& charge);
+  /// As a service that takes an idempotency key: false where an order of that id was charged, by
+  /// whomever.
+  [[nodiscard]] bool charge_if_new(const Charge& charge);
   void sync() { file_.sync(); }
 
   /// Writes as much of a charge as a process gets done that dies in the middle.
@@ -37,6 +41,7 @@ class Ledger {
  private:
   AppendFile file_;
   std::vector<idem::Uuid> recovered_;
+  std::set<idem::Uuid> keys_;  // the ids of all lines
 };
 
 }  // namespace payments

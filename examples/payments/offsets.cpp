@@ -55,6 +55,23 @@ Offsets::Offsets(rd_kafka_t* client, int partitions, std::uint64_t owner)
   check(rd_kafka_assign(client_, all.get()), "no partitions");
 }
 
+Offsets::Offsets(rd_kafka_t* client, const Position& from, std::uint64_t owner)
+    : client_(client), owner_(owner), changed_(from.size(), false) {
+  const kafka::Partitions all(rd_kafka_topic_partition_list_new(static_cast<int>(from.size())));
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    rd_kafka_topic_partition_list_add(all.get(), topic, static_cast<std::int32_t>(i))->offset =
+        from[i];
+    ledgers_.emplace_back(idem::OffsetLedgerOptions{.next = from[i], .owner_epoch = owner});
+  }
+  check(rd_kafka_assign(client_, all.get()), "no partitions");
+}
+
+Position Offsets::position() const {
+  Position position;
+  for (const idem::OffsetLedger& ledger : ledgers_) position.push_back(ledger.next());
+  return position;
+}
+
 idem::OffsetLedger& Offsets::ledger(const Place& place) {
   return ledgers_.at(static_cast<std::size_t>(place.first));
 }

@@ -6,6 +6,7 @@
 #include <idem/sequence/offset_ledger.hpp>
 
 #include "kafka/client.hpp"
+#include "snapshot_file.hpp"
 #include "topic.hpp"
 
 namespace payments {
@@ -16,6 +17,13 @@ class Offsets {
   /// Reads what the group has committed and assigns every partition from there. `owner` is higher
   /// in every life.
   Offsets(rd_kafka_t* client, int partitions, std::uint64_t owner);
+
+  /// Assigns every partition from the offsets of a snapshot; what the group has committed is not
+  /// looked at, and nothing will be.
+  Offsets(rd_kafka_t* client, const Position& from, std::uint64_t owner);
+
+  /// Of each partition the lowest offset not done.
+  Position position() const;
 
   /// Whether the message has to be worked on: an earlier life may have done it out of order.
   idem::Verdict deliver(const Place& place);

@@ -46,6 +46,8 @@ class Cursor {
 };
 
 void check(const Options& options) {
+  if (!options.dedup && options.restart == Restart::snapshot)
+    throw UsageError("--restart snapshot needs something to save: not with --no-dedup");
   const int least_orders = min_orders_per_life * (options.kills + 3);
   if (options.orders < least_orders) {
     throw UsageError("--orders " + std::to_string(options.orders) + " is too few for --kills " +
@@ -59,6 +61,12 @@ void check(const Options& options) {
                      ": the in-process broker holds about " +
                      std::to_string(max_orders_per_partition) + " orders a partition");
   }
+}
+
+Restart parse_restart(const std::string& text) {
+  if (text == "log") return Restart::log;
+  if (text == "snapshot") return Restart::snapshot;
+  throw UsageError("--restart must be log or snapshot, not \"" + text + "\"");
 }
 
 constexpr const char* pause_names[] = {"nowhere", "mid-charge", "before-commit"};
@@ -77,6 +85,9 @@ std::string usage() {
          "                  one between a charge and the offset commit, one in the middle of "
          "writing a charge\n"
          "  --seed N        seed of the orders, the faults and the kills (default 1)\n"
+         "  --restart HOW   what a restarted consumer goes on from: log (default), the ledger; or\n"
+         "                  snapshot, the set as it was saved with its offsets, and the messages "
+         "since\n"
          "  --no-dedup      charge whatever is delivered; fails if that does no damage\n"
          "  --dir DIR       put the files there and keep them; also spelled --keep\n"
          "                  (default: a temporary directory, removed afterwards)\n"
@@ -107,6 +118,8 @@ Options parse_options(const std::vector<std::string>& arguments) {
     } else if (option == "--dir" || option == "--keep") {
       options.dir = cursor.value_of(option);
       if (options.dir.empty()) throw UsageError(option + " needs a directory");
+    } else if (option == "--restart") {
+      options.restart = parse_restart(cursor.value_of(option));
     } else if (option == "--no-dedup") {
       options.dedup = false;
     } else if (option == "--help" || option == "-h") {
@@ -134,6 +147,10 @@ std::vector<std::string> to_arguments(const ConsumerOptions& options) {
       std::to_string(options.seed),
   };
   if (!options.dedup) arguments.emplace_back("--no-dedup");
+  if (options.restart == Restart::snapshot) {
+    arguments.emplace_back("--restart");
+    arguments.emplace_back("snapshot");
+  }
   if (options.pause.where != Pause::Where::nowhere) {
     arguments.emplace_back("--pause");
     arguments.emplace_back(pause_names[static_cast<int>(options.pause.where)]);
@@ -162,6 +179,8 @@ ConsumerOptions parse_consumer_options(const std::vector<std::string>& arguments
           cursor.number_of<std::uint64_t>(option, 0, std::numeric_limits<std::uint64_t>::max());
     } else if (option == "--no-dedup") {
       options.dedup = false;
+    } else if (option == "--restart") {
+      options.restart = parse_restart(cursor.value_of(option));
     } else if (option == "--pause") {
       const std::string& where = cursor.value_of(option);
       if (where == pause_names[1]) {

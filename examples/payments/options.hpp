@@ -9,6 +9,12 @@
 
 namespace payments {
 
+/// What a consumer knows of its predecessors when it starts.
+enum class Restart {
+  log,       // the ledger, read from its beginning
+  snapshot,  // the set and the offsets as they were some time before the end
+};
+
 /// What the person who typed the command asked for.
 struct Options {
   int orders = 20'000;
@@ -16,6 +22,7 @@ struct Options {
   int kills = 10;  // at random moments; two placed ones come on top
   std::uint64_t seed = 1;
   bool dedup = true;
+  Restart restart = Restart::log;
   std::filesystem::path dir;  // empty: a temporary directory, removed afterwards
   std::chrono::seconds timeout{300};
   bool help = false;
@@ -36,6 +43,7 @@ struct ConsumerOptions {
   int life = 0;
   std::uint64_t seed = 0;  // of the order in which messages are worked on
   bool dedup = true;
+  Restart restart = Restart::log;
   Pause pause{};
 };
 
@@ -59,6 +67,7 @@ struct Files {
   std::filesystem::path published() const { return dir / "published.txt"; }
   std::filesystem::path ledger() const { return dir / "ledger.txt"; }
   std::filesystem::path rejects() const { return dir / "rejects.txt"; }
+  std::filesystem::path snapshot() const { return dir / "snapshot.idem"; }
   std::filesystem::path journal(int life) const;
 };
 

@@ -100,6 +100,7 @@ void Deliveries::add(int life, const JournalEntry& entry) {
       counts_.memory_bytes = entry.memory_bytes;
       counts_.out_of_order += entry.out_of_order;
       counts_.known_done += entry.known_done;
+      counts_.redone += entry.redone;
       break;
     case JournalEntry::Kind::paused:
       break;
@@ -169,8 +170,14 @@ void print(std::ostream& out, const Run& run) {
   if (options.dedup) {
     row(out, "completed out of order", grouped(static_cast<std::int64_t>(counts.out_of_order)),
         "before a lower offset of the partition");
-    row(out, "redeliveries known by the offsets",
-        grouped(static_cast<std::int64_t>(counts.known_done)), "done beyond the committed offset");
+    if (options.restart == Restart::log) {
+      row(out, "redeliveries known by the offsets",
+          grouped(static_cast<std::int64_t>(counts.known_done)),
+          "done beyond the committed offset");
+    } else {
+      row(out, "charges redone after a snapshot", grouped(static_cast<std::int64_t>(counts.redone)),
+          "refused by the ledger, which knew the id");
+    }
   }
   out << '\n';
   if (options.dedup) {
@@ -207,6 +214,8 @@ std::vector<std::string> find_faults(const Run& run) {
     expect(outcome.charged_twice == 0,
            grouped(outcome.charged_twice) + " orders were charged more than once");
     expect(counts.out_of_order > 0, "nothing was completed out of order");
+    if (run.options.restart == Restart::snapshot && !run.kills.empty())
+      expect(counts.redone > 0, "no charge was redone after a snapshot: the run shows nothing");
   } else {
     expect(outcome.charged_twice > 0,
            "without idem no order was charged twice: this run can show nothing");

@@ -26,6 +26,7 @@ struct DeliveryCounts {
   std::int64_t all() const { return orders() + rejects; }
 
   std::uint64_t out_of_order = 0;  // completions before one of a lower offset
+  std::uint64_t redone = 0;        // charges made a second time, and refused by the ledger
   std::uint64_t known_done = 0;    // redelivered, and skipped by the committed map
 
   std::uint64_t charged = 0;

@@ -203,7 +203,8 @@ class Demonstration {
                              .dir = files_.dir,
                              .life = life_,
                              .seed = options_.seed + static_cast<std::uint64_t>(life_),
-                             .dedup = options_.dedup};
+                             .dedup = options_.dedup,
+                             .restart = options_.restart};
     if (const PlannedKill* const next = next_kill()) consumer.pause = next->pause;
     consumer_ = std::make_unique<ConsumerProcess>(consumer);
   }

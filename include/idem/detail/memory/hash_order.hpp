@@ -9,9 +9,9 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
-// Visits ids in ascending order of (hash, id) without memory of its own: a heap of the smallest
-// ones not yet visited. Meant for the few ids of a neighbourhood; of more than the heap holds,
-// every heapful looks at all of them again.
+// Visits ids in ascending order of (hash, id) without memory of its own. Meant for the few ids of a
+// neighbourhood, which are nearly in order as they lie. Of more than its room, it keeps a heap of
+// the smallest ones not yet visited, and every heapful looks at all of them again.
 template <class Id>
 class HashOrder {
  public:
@@ -27,6 +27,20 @@ class HashOrder {
   // each(take) calls take(Entry) for every entry, always for the same ones.
   template <class Each, class Visit>
   void run(const Each& each, Visit&& visit) {
+    std::size_t there = 0;
+    each([&](const Entry& entry) {
+      if (there++ >= most) return;
+      std::size_t at = there - 1;
+      for (; at != 0 && entry < heap_[at - 1]; --at) heap_[at] = heap_[at - 1];
+      heap_[at] = entry;
+    });
+    if (there > most) return run_in_heapfuls(each, visit);
+    for (std::size_t i = 0; i < there; ++i) visit(heap_[i]);
+  }
+
+ private:
+  template <class Each, class Visit>
+  void run_in_heapfuls(const Each& each, Visit&& visit) {
     bool is_first = true;
     Entry last{};
     for (;;) {
@@ -56,8 +70,7 @@ class HashOrder {
     }
   }
 
- private:
-  static constexpr std::size_t most = 320;
+  static constexpr std::size_t most = 320;  // at most 50,000 moves to put in order
 
   void rise(std::size_t at) noexcept {
     while (at != 0 && heap_[(at - 1) / 2] < heap_[at]) {

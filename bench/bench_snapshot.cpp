@@ -1,0 +1,145 @@
+// Saving and loading a UuidSet, against memcpy of as many bytes in the same run.
+//
+//   bench_snapshot [--keys N] [--rounds R]
+//
+// memcpy goes into memory that was touched before, and into memory fresh from the system, page
+// faults and all: saving writes into the one, loading builds in the other. All take turns within a
+// round, on thread CPU time; the medians of the rounds are printed, and of their ratios.
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <idem/memory/uuid_set.hpp>
+#include <idem/snapshot/snapshot.hpp>
+
+namespace {
+
+double now_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111eb;
+  return x ^ x >> 31;
+}
+
+double median(std::vector<double> numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  return numbers[numbers.size() / 2];
+}
+
+template <class Run>
+double time_of(Run&& run) {
+  const double begin = now_ns();
+  run();
+  return now_ns() - begin;
+}
+
+[[noreturn]] void fail(const char* what) {
+  std::fprintf(stderr, "bench_snapshot: %s\n", what);
+  std::exit(1);
+}
+
+struct Row {
+  const char* name;
+  std::vector<double> ns{};
+  std::vector<double> of_touched{};
+  std::vector<double> of_fresh{};
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::size_t keys = 4'000'000;
+  int rounds = 5;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string_view option = argv[i];
+    if (option == "--keys") keys = std::strtoull(argv[i + 1], nullptr, 10);
+    if (option == "--rounds") rounds = std::atoi(argv[i + 1]);
+  }
+
+  idem::UuidSet set({.expected_keys = keys, .seed = idem::Seed{1, 2}});
+  for (std::uint64_t i = 0; i < keys; ++i) {
+    if (set.insert(idem::Uuid::make_v4(mix(i), mix(i ^ 0x5555555500000000))) !=
+        idem::Verdict::fresh)
+      fail("an id was no new one");
+  }
+  const auto size = static_cast<std::size_t>(idem::saved_size(set));
+  auto* const touched = static_cast<std::byte*>(std::malloc(size));
+  auto* const saved = static_cast<std::byte*>(std::malloc(size));
+  if (touched == nullptr || saved == nullptr) fail("no memory");
+  std::memset(touched, 1, size);
+  std::memset(saved, 1, size);
+
+  Row copy{"memcpy, touched memory"}, fresh{"memcpy, fresh memory"}, save{"save, into a span"},
+      sink{"save, in pieces to a sink that copies them"}, load{"load, from a span"},
+      read{"load, from a reader that copies"};
+  Row* const rows[] = {&copy, &fresh, &save, &sink, &load, &read};
+  for (int round = 0; round < rounds; ++round) {
+    save.ns.push_back(time_of([&] {
+      if (!idem::save(set, {}, std::span(saved, size))) fail("not saved");
+    }));
+    copy.ns.push_back(time_of([&] { std::memcpy(touched, saved, size); }));
+    sink.ns.push_back(time_of([&] {
+      std::size_t at = 0;
+      const auto result = idem::save(set, {}, [&](std::span<const std::byte> piece) {
+        std::memcpy(touched + at, piece.data(), piece.size());
+        at += piece.size();
+        return true;
+      });
+      if (!result) fail("not saved");
+    }));
+    if (std::memcmp(touched, saved, size) != 0) fail("pieces differ from the whole");
+    fresh.ns.push_back(time_of([&] {
+      auto* const memory = static_cast<std::byte*>(std::malloc(size));
+      if (memory == nullptr) fail("no memory");
+      std::memcpy(memory, saved, size);
+      asm volatile("" : : "r"(memory) : "memory");
+      std::free(memory);
+    }));
+    load.ns.push_back(time_of([&] {
+      const auto loaded = idem::load<idem::UuidSet>(std::span<const std::byte>(saved, size));
+      if (!loaded || loaded->state.size() != keys) fail("not loaded");
+    }));
+    read.ns.push_back(time_of([&] {
+      std::size_t at = 0;
+      const auto loaded = idem::load<idem::UuidSet>(
+          [&](std::span<std::byte> to) {
+            const std::size_t count = std::min(to.size(), size - at);
+            std::memcpy(to.data(), saved + at, count);
+            at += count;
+            return count;
+          },
+          {}, {.bytes = idem::bytes(size)});
+      if (!loaded || loaded->state.size() != keys) fail("not loaded");
+    }));
+    for (Row* const row : rows) {
+      row->of_touched.push_back(row->ns.back() / copy.ns.back());
+      row->of_fresh.push_back(row->ns.back() / fresh.ns.back());
+    }
+  }
+  std::printf("%zu UUIDs, %zu bytes: %.4f of the keys; %d rounds\n\n", keys, size,
+              static_cast<double>(size) / static_cast<double>(16 * keys), rounds);
+  std::printf("%-44s %9s %9s %15s %13s\n", "", "ns a key", "GB/s", "memcpy touched",
+              "memcpy fresh");
+  for (const Row* const row : rows) {
+    const double ns = median(row->ns);
+    std::printf("%-44s %9.2f %9.2f %14.2fx %12.2fx\n", row->name, ns / static_cast<double>(keys),
+                static_cast<double>(size) / ns, median(row->of_touched), median(row->of_fresh));
+  }
+  return 0;
+}
