@@ -108,8 +108,6 @@ using FrameStart = std::array<std::byte, frame_fixed_bytes>;
   if (total != frame.total_bytes())
     return Error{ErrorCode::bad_value, frame_total_at, "total length"};
   if (total > most_bytes) return Error{ErrorCode::limit_exceeded, frame_total_at, "total length"};
-  if (total > std::numeric_limits<std::size_t>::max())
-    return Error{ErrorCode::limit_exceeded, frame_total_at, "total length"};
   return std::nullopt;
 }
 

@@ -141,6 +141,8 @@ template <class C, class Loaded, class Read, class Limits>
     std::uint64_t total = 0;
     if (const auto error = read_frame_start(start, limits.bytes.count(), frame, total))
       return *error;
+    if (total > std::numeric_limits<std::size_t>::max())
+      return Error{ErrorCode::limit_exceeded, frame_total_at, "total length"};
     const std::size_t header = frame.header_bytes();
     const auto block =
         static_cast<std::size_t>(smaller<std::uint64_t>(frame.shape.bytes, state_block_bytes)) +
