@@ -1,0 +1,355 @@
+// Deduplicators, Resumable, sinks, sources and limits.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <idem/idem.hpp>
+
+#include "support/ids.hpp"
+#include "support/out_of_memory.hpp"
+
+using idem::ErrorCode;
+using idem::Verdict;
+
+namespace {
+
+using Bytes = std::vector<std::byte>;
+using Claiming = idem::Deduplicator<std::string, idem::Policy<idem::Claims>>;
+
+constexpr idem::Instant now{};
+
+idem::UuidSet a_set(std::size_t ids) {
+  idem::UuidSet set({.seed = idem::Seed{1, 2}});
+  for (std::size_t i = 0; i < ids; ++i)
+    REQUIRE(set.insert(idem_test::spread_id<idem::Uuid>(i)) == Verdict::fresh);
+  return set;
+}
+
+template <class C>
+Bytes saved(const C& component) {
+  Bytes bytes;
+  REQUIRE(idem::save(component, {}, bytes));
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("a deduplicator is saved as its memory, and keys keep their digests") {
+  idem::Deduplicator<std::string> before;
+  CHECK(before.insert("one") == Verdict::fresh);
+  const Bytes bytes = saved(before);
+  CHECK(bytes == saved(before.memory()));
+  auto after = idem::load<idem::Deduplicator<std::string>>(bytes);
+  REQUIRE(after);
+  CHECK(after->state.insert("one") == Verdict::duplicate);
+  CHECK(after->state.insert("two") == Verdict::fresh);
+  // Under the other hash the same keys would have other digests.
+  using Hostile = idem::Deduplicator<std::string, idem::Policy<idem::HostileKeys>>;
+  CHECK(idem::load<Hostile>(bytes).error() == idem::Error{ErrorCode::other_options, 13, "hash"});
+}
+
+TEST_CASE("windows and sequences under a deduplicator go on") {
+  using Windowed =
+      idem::Deduplicator<std::string,
+                         idem::Policy<idem::Remember<idem::TimeWindowRing<idem::Digest>>>>;
+  const Windowed::Options options{.memory = {.window = idem::Duration::nanoseconds(1000)}};
+  Windowed window(options);
+  const auto at = [](std::int64_t ns) {
+    return idem::At{.now = idem::Instant::at(idem::Duration::nanoseconds(ns))};
+  };
+  CHECK(window.insert("one", at(10)) == Verdict::fresh);
+  auto window_after = idem::load<Windowed>(saved(window), options);
+  REQUIRE(window_after);
+  CHECK(window_after->state.insert("one", at(900)) == Verdict::duplicate);
+  CHECK(window_after->state.insert("one", at(1200)) == Verdict::fresh);
+
+  using Sequences =
+      idem::Deduplicator<idem::ProducerBatch, idem::Policy<idem::Remember<idem::SequenceMemory<>>>>;
+  Sequences sequences;
+  const idem::ProducerBatch batch{
+      .producer_id = 1, .epoch = 0, .first_sequence = 0, .last_sequence = 0};
+  CHECK(sequences.insert(batch, at(1)) == Verdict::fresh);
+  auto sequences_after = idem::load<Sequences>(saved(sequences));
+  REQUIRE(sequences_after);
+  CHECK(sequences_after->state.insert(batch, at(2)) == Verdict::duplicate);
+  // A tracker by itself has the same bytes, and becomes a memory.
+  auto tracker = idem::load<idem::ProducerTracker>(saved(sequences));
+  REQUIRE(tracker);
+  Sequences from_tracker{idem::SequenceMemory<>(std::move(tracker->state))};
+  CHECK(from_tracker.insert(batch, at(2)) == Verdict::duplicate);
+}
+
+TEST_CASE("open claims are not saved, committed ones are") {
+  Claiming before;
+  CHECK(before.claim("done", {.now = now}).commit(now) == Verdict::fresh);
+  const auto open = before.claim("open", {.now = now});
+  const auto given_back = before.claim("given back", {.now = now});
+  auto memory = idem::load<Claiming::Memory>(saved(before));
+  REQUIRE(memory);
+  Claiming after(std::move(memory->state));
+  CHECK(after.claim("done", {.now = now}).verdict() == Verdict::duplicate);
+  CHECK(after.claim("open", {.now = now}).verdict() == Verdict::fresh);
+  CHECK(after.claims_in_flight() == 0);
+}
+
+TEST_CASE("what is not loaded yet answers unknown, which is a retry") {
+  idem::Resumable<Claiming> seen({.claims = {.max_in_flight = 3}});
+  CHECK(!seen.is_ready());
+  CHECK(seen.insert("one") == Verdict::unknown);
+  CHECK(seen.check("one") == Verdict::unknown);
+  CHECK(seen.claim("one", {.now = now}).verdict() == Verdict::unknown);
+  CHECK(seen.claim("one", {.now = now}).commit(now) == Verdict::fenced);
+  CHECK(idem::action(seen.check("one")) == idem::Action::retry);
+  const std::string keys[] = {"one", "two"};
+  Verdict verdicts[] = {Verdict::fresh, Verdict::fresh};
+  seen.insert(keys, {.now = now}, verdicts);
+  CHECK((verdicts[0] == Verdict::unknown && verdicts[1] == Verdict::unknown));
+
+  Claiming before;
+  CHECK(before.insert("one") == Verdict::fresh);
+  Bytes bytes = saved(before);
+  Bytes damaged = bytes;
+  damaged.back() ^= std::byte{1};
+  CHECK(seen.load(damaged).error().code == ErrorCode::bad_value);
+  CHECK(seen.check("one") == Verdict::unknown);
+  CHECK(seen.load(bytes));
+  CHECK(seen.is_ready());
+  CHECK(seen.claim("one", {.now = now}).verdict() == Verdict::duplicate);
+  const auto claim = seen.claim("two", {.now = now});
+  CHECK(claim.verdict() == Verdict::fresh);
+  CHECK(seen->claims_in_flight() == 1);
+#if defined(__cpp_exceptions)
+  CHECK_THROWS_AS((void)seen.load(bytes), std::invalid_argument);
+  CHECK_THROWS_AS(seen.start_empty(), std::invalid_argument);
+#endif
+
+  idem::Resumable<idem::Deduplicator<idem::Uuid>> empty;
+  empty.start_empty();
+  CHECK(empty.insert(idem::Uuid(1, 1)) == Verdict::fresh);
+}
+
+TEST_CASE("limits are looked at before memory is taken") {
+  const idem::UuidSet set = a_set(1000);
+  const Bytes bytes = saved(set);
+  CHECK(idem::load<idem::UuidSet>(bytes, {}, {.bytes = idem::bytes(bytes.size())}));
+  CHECK(idem::load<idem::UuidSet>(bytes, {}, {.elements = 1000}));
+  const auto before = idem_test::allocations().count;
+  CHECK(idem::load<idem::UuidSet>(bytes, {}, {.bytes = idem::bytes(bytes.size() - 1)}).error() ==
+        idem::Error{ErrorCode::limit_exceeded, 72, "total length"});
+  CHECK(idem::load<idem::UuidSet>(bytes, {}, {.elements = 999}).error() ==
+        idem::Error{ErrorCode::limit_exceeded, 56, "elements"});
+  CHECK(idem_test::allocations().count == before);
+  CHECK(idem::load<idem::UuidSet>(bytes, {.budget = idem::kibibytes(4)}).error().code ==
+        ErrorCode::limit_exceeded);
+  CHECK(idem::load<idem::UuidSet>(bytes, {.seed = idem::Seed{1, 3}}).error() ==
+        idem::Error{ErrorCode::other_options, 40, "seed"});
+  CHECK(idem::load<idem::UuidSet>(bytes, {.seed = idem::Seed{1, 2}}));
+  const auto roomy = idem::load<idem::UuidSet>(bytes, {.expected_keys = 100'000});
+  REQUIRE(roomy);
+  CHECK(roomy->state.memory_bytes() > 1'600'000);
+}
+
+TEST_CASE("filters of another size, windows of another length") {
+  using Filter = idem::BloomFilter<idem::Uuid>;
+  const Filter filter({.size = idem::kibibytes(4)});
+  const Bytes bytes = saved(filter);
+  CHECK(idem::load<Filter>(bytes, {.size = idem::kibibytes(4)}));
+  CHECK(idem::load<Filter>(bytes, {.size = idem::kibibytes(8)}).error() ==
+        idem::Error{ErrorCode::other_options, 24, "size"});
+  using Ring = idem::TimeWindowRing<idem::Uuid>;
+  const Ring ring({.window = idem::Duration::nanoseconds(1'000'000)});
+  CHECK(idem::load<Ring>(saved(ring), {.window = idem::Duration::nanoseconds(2'000'000)}).error() ==
+        idem::Error{ErrorCode::other_options, 24, "window length"});
+  const idem::ReplayWindow<64> replay(100);
+  CHECK(idem::load<idem::ReplayWindow<64>>(saved(replay)).error() ==
+        idem::Error{ErrorCode::other_options, 32, "limit"});
+  CHECK(idem::load<idem::ReplayWindow<64>>(saved(replay), {.limit = 100}));
+  CHECK(idem::load<idem::ReplayWindow<128>>(saved(replay), {.limit = 100}).error() ==
+        idem::Error{ErrorCode::other_options, 24, "window"});
+}
+
+TEST_CASE("positions up to 64 KiB") {
+  const idem::UuidSet set = a_set(3);
+  for (const std::size_t size : std::initializer_list<std::size_t>{0, 1, 7, 8, 9, 65535, 65536}) {
+    const Bytes position(size, std::byte{0x5a});
+    Bytes bytes;
+    REQUIRE(idem::save(set, position, bytes));
+    CHECK(bytes.size() == idem::saved_size(set, size));
+    const auto loaded = idem::load<idem::UuidSet>(bytes);
+    REQUIRE(loaded);
+    CHECK(loaded->position == position);
+  }
+#if defined(__cpp_exceptions)
+  const Bytes too_long(65537);
+  Bytes bytes;
+  CHECK_THROWS_AS((void)idem::save(set, too_long, bytes), std::invalid_argument);
+#endif
+}
+
+TEST_CASE("spans that are too small, vectors without memory, sinks that throw") {
+  const idem::UuidSet set = a_set(9000);
+  const Bytes whole = saved(set);
+  Bytes room(whole.size() + 10, std::byte{7});
+  CHECK(*idem::save(set, {}, std::span(room)) == whole.size());
+  CHECK(std::equal(whole.begin(), whole.end(), room.begin()));
+  CHECK(room[whole.size()] == std::byte{7});
+  CHECK(idem::save(set, {}, std::span(room).first(whole.size() - 1)).error().code ==
+        ErrorCode::write_failed);
+
+  const Bytes before(3, std::byte{9});
+  Bytes to;
+  CHECK(idem_test::for_each_failing_allocation(
+            idem_test::Failing::once, [&] { to = before; },
+            [&] {
+              const auto result = idem::save(set, {}, to);
+              if (!result) CHECK(result.error().code == ErrorCode::out_of_memory);
+            },
+            [&](bool fired) { CHECK((fired ? to == before : to == whole)); }) == 1);
+  CHECK(idem_test::for_each_failing_allocation(
+            idem_test::Failing::once, [] {},
+            [&] {
+              std::size_t taken = 0;
+              const auto result = idem::save(set, {}, [&](std::span<const std::byte> piece) {
+                taken += piece.size();
+                return true;
+              });
+              if (!result) CHECK(result.error().code == ErrorCode::out_of_memory);
+            },
+            [](bool) {}) == 1);
+
+  // However large the state is, a sink needs one block.
+  idem_test::reset_peak();
+  const std::size_t live = idem_test::allocations().live_bytes;
+  CHECK(idem::save(set, {}, [](std::span<const std::byte> piece) { return !piece.empty(); }));
+  CHECK(idem_test::allocations().peak_bytes - live <= 65536 + 64);
+#if defined(__cpp_exceptions)
+  const std::uint64_t blocks = idem_test::allocations().live;
+  CHECK_THROWS_AS((void)idem::save(set, {},
+                                   [](std::span<const std::byte>) -> bool {
+                                     throw std::runtime_error("the disk is gone");
+                                   }),
+                  std::runtime_error);
+  CHECK(idem_test::allocations().live == blocks);
+#endif
+}
+
+TEST_CASE("sources that end, lie or throw") {
+  const idem::UuidSet set = a_set(9000);
+  const Bytes whole = saved(set);
+  const idem::LoadLimits limits{.bytes = idem::mebibytes(1)};
+  const auto says = [&](std::size_t count) {
+    return idem::load<idem::UuidSet>([&](std::span<std::byte>) { return count; }, {}, limits);
+  };
+  CHECK(says(0).error() == idem::Error{ErrorCode::truncated, 0, "header"});
+  CHECK(says(1'000'000).error().code == ErrorCode::truncated);  // more than there was room for
+#if defined(__cpp_exceptions)
+  const std::uint64_t blocks = idem_test::allocations().live;
+  CHECK_THROWS_AS(
+      (void)idem::load<idem::UuidSet>(
+          [](std::span<std::byte>) -> std::size_t { throw std::runtime_error("the disk is gone"); },
+          {}, limits),
+      std::runtime_error);
+  std::size_t at = 0;
+  CHECK_THROWS_AS((void)idem::load<idem::UuidSet>(
+                      [&](std::span<std::byte> to) -> std::size_t {
+                        if (at > 70'000) throw std::runtime_error("the disk is gone");
+                        std::copy_n(whole.begin() + static_cast<std::ptrdiff_t>(at), to.size(),
+                                    to.begin());
+                        at += to.size();
+                        return to.size();
+                      },
+                      {}, limits),
+                  std::runtime_error);
+  CHECK(idem_test::allocations().live == blocks);
+#endif
+  // Two states one behind the other.
+  Bytes both = whole;
+  both.insert(both.end(), whole.begin(), whole.end());
+  std::span<const std::byte> left = both;
+  const auto read = [&](std::span<std::byte> to) {
+    const std::size_t count = std::min(to.size(), left.size());
+    std::copy_n(left.begin(), count, to.begin());
+    left = left.subspan(count);
+    return count;
+  };
+  CHECK(idem::load<idem::UuidSet>(read, {}, limits));
+  CHECK(left.size() == whole.size());
+  CHECK(idem::load<idem::UuidSet>(read, {}, limits));
+  CHECK(left.empty());
+}
+
+TEST_CASE("what is pushed and not persisted is the log's to tell") {
+  idem::MonotonicTracker tracker({.seed = 1});
+  CHECK(tracker.persist(1, 10, now) == Verdict::fresh);
+  CHECK(tracker.push(1, 11, 14, now) == Verdict::fresh);
+  CHECK(tracker.push(2, 0, 3, now) == Verdict::fresh);
+  auto loaded = idem::load<idem::MonotonicTracker>(saved(tracker));
+  REQUIRE(loaded);
+  CHECK(loaded->state.size() == 1);
+  CHECK(loaded->state.marks(1) == idem::SequenceMarks{10, 10});
+  CHECK(loaded->state.marks(2) == idem::SequenceMarks{});
+  // Forgetting goes on in the order of use.
+  idem::MonotonicTracker few({.max_producers = 2, .seed = 1});
+  for (const std::int64_t id : {5, 1, 5})
+    CHECK(few.persist(id, id + few.marks(id).persisted + 1, now) == Verdict::fresh);
+  auto few_after = idem::load<idem::MonotonicTracker>(saved(few), {.max_producers = 2});
+  REQUIRE(few_after);
+  CHECK(few_after->state.persist(9, 1, now) == Verdict::fresh);
+  CHECK(few_after->state.marks(1).persisted == -1);
+  CHECK(few_after->state.marks(5).persisted == few.marks(5).persisted);
+  CHECK(idem::load<idem::MonotonicTracker>(saved(few), {.max_producers = 1}).error().code ==
+        ErrorCode::limit_exceeded);
+}
+
+TEST_CASE("a ledger keeps its epoch until somebody takes over") {
+  idem::OffsetLedger ledger({.next = 5, .owner_epoch = 3});
+  for (const std::int64_t offset : {5, 6, 7}) CHECK(ledger.deliver(offset, now) == Verdict::fresh);
+  CHECK(ledger.complete(6, 3) == Verdict::fresh);
+  auto loaded = idem::load<idem::OffsetLedger>(saved(ledger), {.owner_epoch = 9});
+  REQUIRE(loaded);
+  CHECK(loaded->state.owner_epoch() == 3);
+  CHECK(loaded->state.take_over(3) == Verdict::fenced);
+  CHECK(loaded->state.take_over(4) == Verdict::fresh);
+  CHECK(loaded->state.next() == 5);
+  CHECK(loaded->state.check(5) == Verdict::fresh);
+  CHECK(loaded->state.check(6) == Verdict::duplicate);
+  CHECK(loaded->state.check(7) == Verdict::fresh);
+}
+
+namespace {
+
+// A memory of a user's own is framed like ours.
+struct Counter {
+  using Options = struct {};
+  std::uint64_t count = 0;
+  static constexpr idem::StateType state_type{.kind = idem::StateKind{0x8001}};
+  [[nodiscard]] idem::StateShape state_shape() const {
+    return {.type = state_type, .elements = 1, .bytes = 8};
+  }
+  bool write_state(idem::StateWriter& out) const { return out.u64(count); }
+  [[nodiscard]] static idem::Result<Counter> read_state(idem::StateReader& in,
+                                                        const idem::StateShape&, const Options&) {
+    Counter counter;
+    if (!in.u64(counter.count)) return idem::Error{ErrorCode::truncated, in.position(), "counter"};
+    return counter;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a component of the user's own") {
+  static_assert(idem::Saveable<Counter>);
+  const Bytes bytes = saved(Counter{77});
+  CHECK(idem::load<Counter>(bytes)->state.count == 77);
+  CHECK(idem::load<idem::UuidSet>(bytes).error().code == ErrorCode::other_options);
+}
