@@ -277,4 +277,113 @@ TEST_CASE("an open claim keeps its place, its lease over or not") {
   CHECK(taker.verdict() == Verdict::fresh);
 }
 
+TEST_CASE("the attempt after the last allowed one is poisoned, however the others ended") {
+  Claiming seen({.claims = {.lease = 10s, .max_attempts = 4}});
+  { idem::Claim failed = seen.claim(id_a, {.now = at(0s)}); }
+  try {
+    idem::Claim failed = seen.claim(id_a, {.now = at(1s)});
+    CHECK(failed.attempt() == 2);
+    throw std::runtime_error("work failed");
+  } catch (const std::runtime_error&) {
+  }
+  idem::Claim hung = seen.claim(id_a, {.now = at(2s)});
+  CHECK(hung.attempt() == 3);
+  idem::Claim last = seen.claim(id_a, {.now = at(12s)});
+  CHECK(last.attempt() == 4);
+  CHECK(seen.claim(id_a, {.now = at(13s)}).verdict() == Verdict::in_progress);
+  last.abort();
+
+  idem::Claim poisoned = seen.claim(id_a, {.now = at(14s)});
+  CHECK(poisoned.verdict() == Verdict::poisoned);
+  CHECK_FALSE(poisoned.holds());
+  CHECK(poisoned.commit(at(14s)) == Verdict::fenced);
+  CHECK(Claiming::action(Verdict::poisoned) == idem::Action::inspect);
+  CHECK(seen.check(id_a) == Verdict::poisoned);
+  CHECK(seen.insert(id_a) == Verdict::poisoned);
+  const std::vector<idem::Uuid> batch{id_b, id_a};
+  std::vector<Verdict> verdicts(2);
+  seen.insert(batch, verdicts);
+  CHECK(verdicts == std::vector{Verdict::fresh, Verdict::poisoned});
+  CHECK(seen.claims_in_flight() == 0);
+  CHECK(seen.size() == 1);
+}
+
+TEST_CASE("forget lets a poisoned key through for a redrive, from its first attempt on") {
+  Claiming seen({.claims = {.max_attempts = 1}});
+  { idem::Claim failed = seen.claim(id_a, {.now = at(0s)}); }
+  CHECK(seen.claim(id_a, {.now = at(0s)}).verdict() == Verdict::poisoned);
+  CHECK(seen.forget(id_a));
+  CHECK_FALSE(seen.forget(id_a));
+  {
+    idem::Claim redriven = seen.claim(id_a, {.now = at(0s)});
+    CHECK(redriven.attempt() == 1);
+    CHECK(redriven.commit(at(0s)) == Verdict::fresh);
+  }
+  CHECK(seen.check(id_a) == Verdict::duplicate);
+
+  { idem::Claim failed = seen.claim(id_b, {.now = at(0s)}); }
+  CHECK(seen.check(id_b) == Verdict::poisoned);
+  seen.clear();
+  CHECK(seen.check(id_b) == Verdict::fresh);
+}
+
+TEST_CASE("an owner whose last attempt ran out is fenced by the poisoned that was answered") {
+  Claiming seen({.claims = {.lease = 10s, .max_in_flight = 1, .max_attempts = 1}});
+  idem::Claim hung = seen.claim(id_a, {.now = at(0s)});
+  CHECK(seen.claim(id_a, {.now = at(9s)}).verdict() == Verdict::in_progress);
+  CHECK(hung.holds());
+  CHECK(seen.claim(id_a, {.now = at(10s)}).verdict() == Verdict::poisoned);
+  CHECK_FALSE(hung.holds());
+  CHECK(seen.claim(id_b, {.now = at(10s)}).verdict() == Verdict::fresh);  // its place is free
+  CHECK(hung.commit(at(11s)) == Verdict::fenced);
+  CHECK(seen.check(id_a) == Verdict::poisoned);
+}
+
+TEST_CASE("a commit clears the attempts that failed before it, and so does an insert") {
+  Claiming seen({.claims = {.max_attempts = 2}});
+  for (const bool by_insert : {false, true}) {
+    { idem::Claim failed = seen.claim(id_a, {.now = at(0s)}); }
+    if (by_insert) {
+      CHECK(seen.insert(id_a) == Verdict::fresh);
+    } else {
+      CHECK(seen.claim(id_a, {.now = at(0s)}).commit(at(0s)) == Verdict::fresh);
+    }
+    CHECK(seen.forget(id_a));
+    CHECK(seen.claim(id_a, {.now = at(0s)}).attempt() == 1);
+    CHECK(seen.forget(id_a));
+  }
+}
+
+TEST_CASE("without a limit an abort starts the attempts anew, and no table is kept for them") {
+  Claiming unlimited;
+  { idem::Claim failed = unlimited.claim(id_a, {.now = at(0s)}); }
+  CHECK(unlimited.claim(id_a, {.now = at(0s)}).attempt() == 1);
+  Claiming limited({.claims = {.max_attempts = 5}});
+  CHECK(limited.memory_bytes() > unlimited.memory_bytes() + 1024 * sizeof(idem::Uuid));
+}
+
+TEST_CASE("of more failing keys than max_failed_keys the longest failed starts anew") {
+  Claiming seen({.claims = {.max_attempts = 1, .max_failed_keys = 2}});
+  const idem::Uuid id_c(3, 3);
+  for (const idem::Uuid& id : {id_a, id_b}) {
+    idem::Claim failed = seen.claim(id, {.now = at(0s)});
+  }
+  CHECK(seen.check(id_a) == Verdict::poisoned);
+  { idem::Claim failed = seen.claim(id_c, {.now = at(0s)}); }
+  CHECK(seen.check(id_a) == Verdict::fresh);
+  CHECK(seen.check(id_b) == Verdict::poisoned);
+  CHECK(seen.check(id_c) == Verdict::poisoned);
+}
+
+TEST_CASE("no zero stands for none among the limits of attempts") {
+  CHECK_THROWS_WITH_AS(Claiming({.claims = {.max_attempts = 0}}),
+                       "idem: ClaimOptions.max_attempts is 0; it must be at least 1; "
+                       "idem::unlimited_attempts sets no limit",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      Claiming({.claims = {.max_failed_keys = 0}}),
+      "idem: ClaimOptions.max_failed_keys is 0; it must be at least 1 and at most 1073741824",
+      std::invalid_argument);
+}
+
 }  // namespace

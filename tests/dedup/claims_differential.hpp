@@ -17,6 +17,7 @@
 #include <idem/core/hash.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
+#include <idem/dedup/claim.hpp>
 
 #include "support/ids.hpp"
 #include "support/oracle.hpp"
@@ -49,6 +50,8 @@ struct ClaimsScenario {
   std::uint64_t budget;  // of the memory; 0: unlimited
   std::int64_t start;    // of the clock
   std::uint64_t first_token;
+  std::uint32_t max_attempts = 0;  // 0: no limit
+  std::size_t max_failed_keys = 8;
 };
 
 inline constexpr ClaimsScenario claims_scenarios[] = {
@@ -60,6 +63,9 @@ inline constexpr ClaimsScenario claims_scenarios[] = {
     {400, 16, 1, 3'000, -end_of_time, 1},
     {30, 20, 100, 0, end_of_time - 50'000, 1},
     {25, 10, end_of_time, 0, -1'000'000'000, std::uint64_t{1} << 62},
+    {5, 3, 10, 0, 0, 1, 1, 2},
+    {40, 8, 30, 0, 0, 1, 3, 20},
+    {60, 30, 20, 700, 0, 1, 2, 12},
 };
 
 // How much room a memory needs: the budgets of the scenarios are for `scale` times the bytes, and
@@ -88,10 +94,15 @@ class ClaimsDifferential {
                            .seed = idem::Seed{seed, 7}},
                 .claims = {.lease = Duration::nanoseconds(scenario.lease),
                            .max_in_flight = scenario.max_in_flight,
+                           .max_attempts = scenario.max_attempts == 0 ? idem::unlimited_attempts
+                                                                      : scenario.max_attempts,
+                           .max_failed_keys = scenario.max_failed_keys,
                            .first_token = scenario.first_token}}),
         oracle_({.lease = Duration::nanoseconds(scenario.lease),
                  .max_in_flight = scenario.max_in_flight,
-                 .first_token = scenario.first_token}),
+                 .first_token = scenario.first_token,
+                 .max_attempts = scenario.max_attempts,
+                 .max_failed_keys = scenario.max_failed_keys}),
         now_(scenario.start),
         fixed_bytes_(dedup_.memory_bytes() - dedup_.memory().memory_bytes()) {
     for (std::uint64_t i = 0; i < scenario.keys; ++i) keys_.push_back(make_key<Key>(i));
@@ -117,7 +128,7 @@ class ClaimsDifferential {
   struct Seen {
     std::uint64_t fresh = 0, duplicate = 0, in_progress = 0, full = 0, takeovers = 0, fenced = 0,
                   late_commits = 0, renewals = 0, out_of_memory = 0, backwards = 0, forgotten = 0,
-                  at_end_of_time = 0;
+                  at_end_of_time = 0, poisoned = 0, retries = 0;
   };
   [[nodiscard]] const Seen& seen() const { return seen_; }
 
@@ -181,7 +192,7 @@ class ClaimsDifferential {
     const auto expected = oracle_.claim(keys_[key], now());
     Guard guard = dedup_.claim(keys_[key], At{.now = now()});
     if (guard.verdict() == Verdict::full && expected.verdict == Verdict::fresh) {
-      if (expected.attempt != 1) fail("a takeover needs no room");
+      if (expected.takeover) fail("a takeover needs no room");
       oracle_.undo_claim(keys_[key]);
       judge_out_of_memory();
       return;
@@ -200,7 +211,9 @@ class ClaimsDifferential {
     seen_.full += expected.verdict == Verdict::full ? 1 : 0;
     seen_.at_end_of_time +=
         expected.verdict == Verdict::in_progress && now() == Instant::max() ? 1U : 0U;
-    seen_.takeovers += expected.attempt > 1 ? 1 : 0;
+    seen_.takeovers += expected.takeover ? 1 : 0;
+    seen_.poisoned += expected.verdict == Verdict::poisoned ? 1 : 0;
+    seen_.retries += expected.attempt > 1 && !expected.takeover ? 1 : 0;
     if (fresh) held_.push_back(Held{std::move(guard), key, expected.token});
   }
 
@@ -352,7 +365,9 @@ void run_claims_scenarios(std::uint64_t steps, const Room& room = {}) {
     const Seen& seen = differential.seen();
     CHECK(seen.fresh > 100);
     CHECK(seen.in_progress > 10);
-    CHECK((seen.takeovers > 0) == (scenario.lease != end_of_time));
+    CHECK((seen.takeovers > 0) == (scenario.lease != end_of_time && scenario.max_attempts != 1));
+    CHECK((seen.poisoned > 10) == (scenario.max_attempts != 0));
+    CHECK((seen.retries > 10) == (scenario.max_attempts > 1));
     CHECK((seen.out_of_memory > 0) == (scenario.budget != 0));
     all.full += seen.full;
     all.duplicate += seen.duplicate;

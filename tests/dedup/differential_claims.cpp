@@ -10,7 +10,7 @@
 
 using idem_test::run_claims_scenarios;
 
-TEST_CASE("claims: a million random steps on each of eight seeds equal the oracle") {
+TEST_CASE("claims: a million random steps on each of eleven seeds equal the oracle") {
   run_claims_scenarios<idem::Deduplicator<idem::Uuid, idem::Policy<idem::Claims>>>(1'000'000);
 }
 

@@ -2,13 +2,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/dedup/claim_ticket.hpp>
 
 namespace idem::inline IDEM_ABI {
+
+// ClaimOptions::max_attempts where a message may be tried for ever.
+inline constexpr std::uint32_t unlimited_attempts = std::numeric_limits<std::uint32_t>::max();
 
 struct ClaimOptions {
   // How long a claim is its owner's alone. After that another claim() on the key takes it over;
@@ -18,6 +23,14 @@ struct ClaimOptions {
   // claim is open until its guard ends it, its lease over or not, or its key is taken over. 1
   // to 2^30. Their table is allocated once, in the constructor, and counted by memory_bytes().
   std::size_t max_in_flight = 1024;
+  // How often a key may be claimed without a commit before claim() answers `poisoned`. An attempt
+  // counts however it ended: by an abort, by the guard's destructor, by an exception, by a lease
+  // that ran out. At least 1.
+  std::uint32_t max_attempts = unlimited_attempts;
+  // Keys whose failed attempts are kept in mind, poisoned ones included, where there is a limit to
+  // them. One more, and the key that failed longest ago starts anew: a poisoned message is then
+  // tried again, none is lost. 1 to 2^30; allocated once, and not at all without a limit.
+  std::size_t max_failed_keys = 1024;
   // The token of the first claim; later ones count up. A sink that outlives this object needs one
   // higher than all it saw before: an epoch of the owner's in the upper bits, say. 1 to 2^63.
   std::uint64_t first_token = 1;
@@ -29,7 +42,8 @@ struct ClaimOptions {
 // Guarantee  while it holds(), no other claim on the key answers `fresh` before the lease has run
 //            out. commit() records the key; abort(), the destructor and an exception that passes by
 //            give it back, so that a redelivery is fresh again. After a takeover nothing this claim
-//            does changes anything.
+//            does changes anything. In a child made by fork() a claim of the parent's is somebody
+//            else's: its guard answers `fenced` and frees nothing.
 // Threads    every member, the destructor and the moves touch the Deduplicator: hold its lock for
 //            them too, as docs/claims.md shows. Between them the claim may wait on any thread.
 // Lifetime   move-only. Must end before its Deduplicator does; the Deduplicator's destructor aborts
@@ -39,47 +53,41 @@ class [[nodiscard]] Claim {
  public:
   Claim(Claim&& other) noexcept
       : owner_(std::exchange(other.owner_, nullptr)),
-        token_(other.token_),
-        number_(other.number_),
-        attempt_(other.attempt_),
+        ticket_(other.ticket_),
         verdict_(std::exchange(other.verdict_, Verdict::unknown)) {}
   Claim& operator=(Claim&& other) noexcept {
     if (this == &other) return *this;
     abort();
     owner_ = std::exchange(other.owner_, nullptr);
-    token_ = other.token_;
-    number_ = other.number_;
-    attempt_ = other.attempt_;
+    ticket_ = other.ticket_;
     verdict_ = std::exchange(other.verdict_, Verdict::unknown);
     return *this;
   }
   ~Claim() { abort(); }
 
-  // `fresh`: process the message. Otherwise why not: `duplicate`, `in_progress`, `full`, or what
-  // else the memory means. What claim() answered; it does not follow later events. `unknown` once
-  // moved from.
+  // `fresh`: process the message. Otherwise why not: `duplicate`, `in_progress`, `poisoned`,
+  // `full`, or what else the memory means. What claim() answered; it does not follow later events.
+  // `unknown` once moved from.
   [[nodiscard]] Verdict verdict() const noexcept { return verdict_; }
 
   // Whether commit() could still answer `fresh`: claimed, not ended, not taken over.
-  [[nodiscard]] bool holds() const noexcept {
-    return owner_ != nullptr && owner_->owns(number_, token_);
-  }
+  [[nodiscard]] bool holds() const noexcept { return owner_ != nullptr && owner_->owns(ticket_); }
 
   // Greater than every token handed out before by this Deduplicator, see first_token: hand it to
   // a sink that refuses older ones. Means something only when verdict() is `fresh`.
-  [[nodiscard]] std::uint64_t token() const noexcept { return token_; }
+  [[nodiscard]] std::uint64_t token() const noexcept { return ticket_.token; }
 
-  // 1 for the first claim on the key, one more after each takeover; an abort starts it anew. Means
-  // something only when
-  // verdict() is `fresh`.
-  [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
+  // 1 for the first claim on the key, one more after each takeover. After an abort it goes on where
+  // max_attempts sets a limit, and starts anew where none does. Means something only when verdict()
+  // is `fresh`.
+  [[nodiscard]] std::uint32_t attempt() const noexcept { return ticket_.attempt; }
 
   // Ends the claim and records the key: `fresh`. Cannot fail for lack of room: that was taken at
-  // claim(). `fenced`, with nothing recorded, when the claim was taken over, had ended, or never
-  // was one.
+  // claim(). `fenced`, with nothing recorded, when the claim was taken over, had ended, came over a
+  // fork, or never was one.
   [[nodiscard]] Verdict commit(At at) noexcept {
     if (owner_ == nullptr) return Verdict::fenced;
-    return std::exchange(owner_, nullptr)->commit_claim(number_, token_, at);
+    return std::exchange(owner_, nullptr)->commit_claim(ticket_, at);
   }
   [[nodiscard]] Verdict commit(Instant now) noexcept { return commit(At{.now = now}); }
 
@@ -87,29 +95,25 @@ class [[nodiscard]] Claim {
   // nobody took over.
   [[nodiscard]] Verdict renew(Instant now) noexcept {
     if (owner_ == nullptr) return Verdict::fenced;
-    return owner_->renew_claim(number_, token_, now);
+    return owner_->renew_claim(ticket_, now);
   }
 
   // Ends the claim and gives the key back. Nothing when there is no claim to end.
   void abort() noexcept {
-    if (owner_ != nullptr) std::exchange(owner_, nullptr)->abort_claim(number_, token_);
+    if (owner_ != nullptr) std::exchange(owner_, nullptr)->abort_claim(ticket_);
   }
 
  private:
   friend Dedup;
 
   explicit Claim(Verdict verdict) noexcept : verdict_(verdict) {}
-  Claim(Dedup& owner, std::uint32_t number, std::uint64_t token, std::uint32_t attempt) noexcept
-      : owner_(&owner),
-        token_(token),
-        number_(number),
-        attempt_(attempt),
-        verdict_(Verdict::fresh) {}
+  Claim(Dedup& owner, const detail::ClaimTicket& ticket) noexcept
+      : owner_(ticket.verdict == Verdict::fresh ? &owner : nullptr),
+        ticket_(ticket),
+        verdict_(ticket.verdict) {}
 
   Dedup* owner_ = nullptr;
-  std::uint64_t token_ = 0;
-  std::uint32_t number_ = 0;
-  std::uint32_t attempt_ = 0;
+  detail::ClaimTicket ticket_;
   Verdict verdict_;
 };
 

@@ -16,10 +16,10 @@
 #include <idem/dedup/policy.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
-#include <idem/detail/core/no_throw.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/dedup/axes.hpp>
-#include <idem/detail/dedup/claim_book.hpp>
+#include <idem/detail/dedup/claim_ticket.hpp>
+#include <idem/detail/dedup/engine.hpp>
 #include <idem/memory/id_set.hpp>
 
 namespace idem::inline IDEM_ABI {
@@ -42,7 +42,8 @@ struct DeduplicatorOptions {
 //             dropped the policy must say AcceptFalseDuplicates. Answers `full`, having changed
 //             nothing, when there is no room.
 // Memory      its memory's, which is what a budget bounds; with Claims on top of it max_in_flight
-//             entries of about 64 bytes, taken in the constructor.
+//             entries of about 64 bytes and, where max_attempts sets a limit, max_failed_keys of
+//             them, taken in the constructor.
 // Complexity  its memory's. Without Claims it adds nothing to a call.
 // Threads     one at a time; put a lock around it otherwise, and around its claims, whose
 //             destructors touch it too.
@@ -65,10 +66,6 @@ class Deduplicator {
 
  private:
   using Stored = typename Memory::Stored;
-
-  using Book =
-      typename std::conditional_t<Reading::claims, std::type_identity<detail::ClaimBook<Stored>>,
-                                  std::type_identity<detail::NoClaims>>::type;
 
   static constexpr bool stores_key_itself = std::is_same_v<Stored, K>;
   static constexpr bool short_digest =
@@ -109,11 +106,11 @@ class Deduplicator {
                 "hold room for a commit (idem::Settling); a filter cannot back a claim");
 
   Deduplicator() : Deduplicator(Options()) {}
-  explicit Deduplicator(const Options& options) : memory_(options.memory), book_(options.claims) {}
+  explicit Deduplicator(const Options& options) : engine_(options.memory, options.claims) {}
   // Goes on from a memory that was filled before, one that was loaded from a snapshot say. Of the
   // options its own are not looked at.
   explicit Deduplicator(Memory&& memory, const Options& options = Options())
-      : memory_(std::move(memory)), book_(options.claims) {}
+      : engine_(std::move(memory), options.claims) {}
 
   // The action that a verdict of this object permits; see idem::action.
   [[nodiscard]] static constexpr Action action(Verdict verdict) noexcept {
@@ -126,32 +123,24 @@ class Deduplicator {
   // most once: a crash between this and the end of the work loses the message. Right where the
   // effect is the output itself, or to tell the object what is already done, as when it is rebuilt
   // from a log of effects. With Claims also `in_progress`, recording nothing, while a claim on the
-  // key is open, its lease over or not.
-  Verdict insert(const K& key, At at) noexcept {
-    const auto& stored = store(key);
-    return is_claimed(stored) ? Verdict::in_progress : honest(memory_.insert(stored, at));
-  }
+  // key is open, its lease over or not, and `poisoned` once its attempts are exhausted.
+  Verdict insert(const K& key, At at) noexcept { return engine_.insert(store(key), at); }
   Verdict insert(const K& key) noexcept requires(!needs_time) { return insert(key, timeless); }
 
   // As that many single inserts in order, with their cache misses overlapped. The spans have one
   // size; anything else aborts the program.
   void insert(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
     detail::require_equal_sizes(keys.size(), verdicts.size());
-    if (book_.in_flight() != 0) {
-      for (std::size_t i = 0; i < keys.size(); ++i) verdicts[i] = insert(keys[i], at);
-    } else if constexpr (stores_key_itself) {
-      memory_.insert(keys, at, verdicts);
+    if constexpr (stores_key_itself) {
+      engine_.insert(keys, at, verdicts);
     } else {
       constexpr std::size_t chunk = 64;
       std::array<Stored, chunk> stored;
       for (std::size_t begin = 0; begin < keys.size(); begin += chunk) {
         const std::size_t count = detail::smaller(chunk, keys.size() - begin);
         for (std::size_t i = 0; i < count; ++i) stored[i] = store(keys[begin + i]);
-        const std::span<Verdict> answers = verdicts.subspan(begin, count);
-        memory_.insert(std::span<const Stored>(stored).first(count), at, answers);
-        if constexpr (short_digest) {
-          for (Verdict& answer : answers) answer = honest(answer);
-        }
+        engine_.insert(std::span<const Stored>(stored).first(count), at,
+                       verdicts.subspan(begin, count));
       }
     }
   }
@@ -161,41 +150,26 @@ class Deduplicator {
 
   // What insert would answer, except `full`; records nothing.
   [[nodiscard]] Verdict check(const K& key, At at) const noexcept {
-    const auto& stored = store(key);
-    return is_claimed(stored) ? Verdict::in_progress : honest(memory_.check(stored, at));
+    return engine_.check(store(key), at);
   }
   [[nodiscard]] Verdict check(const K& key) const noexcept requires(!needs_time) {
     return check(key, timeless);
   }
 
-  // Whether the key was remembered; it is fresh again, for a redrive say. An open claim on it
-  // stays.
+  // Forgets the key and its failed attempts, for a redrive say: it is fresh again, poisoned or not.
+  // Whether there was something to forget. An open claim on it stays.
   bool forget(const K& key) noexcept requires Forgetting<Memory> {
-    return memory_.forget(store(key));
+    return engine_.forget(store(key));
   }
 
   // Claims the key for the length of the lease. The verdict of the claim is `fresh` where the
   // caller shall process the message and then commit, also when it takes over a claim whose lease
   // has run out by `at.now`; `in_progress` while another claim holds it; `duplicate` once one was
-  // committed; `full` when max_in_flight claims are open or the memory has no room, in which case
-  // nothing was recorded.
+  // committed; `poisoned` once max_attempts of them ended without a commit, the last one's owner
+  // being fenced with that answer; `full` when max_in_flight claims are open or the memory has no
+  // room, in which case nothing was recorded.
   [[nodiscard]] Claim claim(const K& key, At at) noexcept requires(Reading::claims) {
-    const auto& stored = store(key);
-    const std::uint64_t slot = memory_.slot(stored);
-    const auto open = book_.find(stored, slot);
-    if (open != book_.none) {
-      if (!book_.take_over(open, at.now)) return Claim(Verdict::in_progress);
-      return grant(open);
-    }
-    const Verdict verdict = memory_.check(stored, at);
-    if (verdict != Verdict::fresh) return Claim(verdict);
-    if (book_.is_full() || !memory_.reserve_one(stored)) return Claim(Verdict::full);
-    Stored own{};
-    if (!detail::assign_without_throwing(own, stored)) {
-      memory_.release_one(stored);
-      return Claim(Verdict::full);
-    }
-    return grant(book_.open(std::move(own), slot, at.now));
+    return Claim(*this, engine_.claim(store(key), at));
   }
 
   // A claim that is none, with that verdict: what to answer in place of claim() while nobody can
@@ -206,28 +180,26 @@ class Deduplicator {
 
   // The claims that are open, taken over or not ended yet.
   [[nodiscard]] std::size_t claims_in_flight() const noexcept requires(Reading::claims) {
-    return book_.in_flight();
+    return engine_.claims_in_flight();
   }
 
   // Keys remembered; claims that are open are not.
   [[nodiscard]] std::size_t size() const noexcept requires requires(const Memory& m) { m.size(); }
-  { return memory_.size(); }
+  { return engine_.memory().size(); }
 
   // Makes room for `count` keys in all, ahead of a rebuild say. Errors: as the memory's.
   void reserve(std::size_t count) requires requires(Memory& m) { m.reserve(count); }
-  { memory_.reserve(count); }
+  { engine_.memory().reserve(count); }
 
-  // Forgets every key and keeps the memory; open claims stay open.
+  // Forgets every key and every failed attempt, and keeps the memory; open claims stay open.
   void clear() noexcept requires requires(Memory& m) { m.clear(); }
-  { memory_.clear(); }
+  { engine_.clear(); }
 
   // Every byte the object holds, itself included.
-  [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return sizeof(*this) - sizeof(Memory) + memory_.memory_bytes() + book_.heap_bytes();
-  }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return engine_.memory_bytes(); }
 
   // The memory itself, for what only it can tell.
-  [[nodiscard]] const Memory& memory() const noexcept { return memory_; }
+  [[nodiscard]] const Memory& memory() const noexcept { return engine_.memory(); }
 
   // Arguments that would silently become another key.
   template <detail::LossyKey<K> T>
@@ -257,53 +229,23 @@ class Deduplicator {
     if constexpr (stores_key_itself) {
       return (key);
     } else {
-      return Stored(KeyTraits<K>::store(key, memory_.hash()));
+      return Stored(KeyTraits<K>::store(key, engine_.memory().hash()));
     }
   }
 
-  [[nodiscard]] bool is_claimed(const Stored& stored) const noexcept {
-    if constexpr (Reading::claims) {
-      return book_.in_flight() != 0 && book_.find(stored, memory_.slot(stored)) != book_.none;
-    } else {
-      return false;
-    }
+  // For the guards.
+  [[nodiscard]] bool owns(const detail::ClaimTicket& ticket) const noexcept {
+    return engine_.owns(ticket);
   }
-
-  // What a memory of short digests takes for a fact is a guess about the key.
-  [[nodiscard]] static constexpr Verdict honest(Verdict verdict) noexcept {
-    return short_digest && verdict == Verdict::duplicate ? Verdict::probable_duplicate : verdict;
+  [[nodiscard]] Verdict commit_claim(const detail::ClaimTicket& ticket, At at) noexcept {
+    return engine_.commit(ticket, at);
   }
-
-  [[nodiscard]] Claim grant(std::uint32_t number) noexcept {
-    book_.guard_began();
-    return Claim(*this, number, book_.token(number), book_.attempt(number));
+  [[nodiscard]] Verdict renew_claim(const detail::ClaimTicket& ticket, Instant now) noexcept {
+    return engine_.renew(ticket, now);
   }
+  void abort_claim(const detail::ClaimTicket& ticket) noexcept { engine_.abort(ticket); }
 
-  [[nodiscard]] bool owns(std::uint32_t number, std::uint64_t token) const noexcept {
-    return book_.owns(number, token);
-  }
-
-  [[nodiscard]] Verdict commit_claim(std::uint32_t number, std::uint64_t token, At at) noexcept {
-    book_.guard_ended();
-    if (!owns(number, token)) return Verdict::fenced;
-    memory_.record(book_.close(number), at);
-    return Verdict::fresh;
-  }
-
-  [[nodiscard]] Verdict renew_claim(std::uint32_t number, std::uint64_t token,
-                                    Instant now) noexcept {
-    if (!owns(number, token)) return Verdict::fenced;
-    book_.renew(number, now);
-    return Verdict::fresh;
-  }
-
-  void abort_claim(std::uint32_t number, std::uint64_t token) noexcept {
-    book_.guard_ended();
-    if (owns(number, token)) memory_.release_one(book_.close(number));
-  }
-
-  Memory memory_;
-  [[no_unique_address]] Book book_;
+  detail::DedupEngine<Memory, Reading, short_digest> engine_;
 };
 
 }  // namespace idem::inline IDEM_ABI

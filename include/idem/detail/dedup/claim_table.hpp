@@ -12,32 +12,37 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
-// The claims in flight: a fixed number of entries that never move, found by key through an index of
-// their numbers.
+// A claim in flight.
+template <class Key>
+struct OpenClaim {
+  using Stored = Key;
+  Stored key{};
+  std::uint64_t slot = 0;   // the key's hash
+  std::uint64_t token = 0;  // of the current owner
+  Instant lease_end{};
+  std::uint32_t attempt = 0;
+};
+
+// A fixed number of entries that never move, found by key through an index of their numbers.
 //
 // The index is open addressing with linear probing and backward-shift erase, at most half full, so
 // every loop over it ends. All memory is taken in the constructor.
-template <class Stored>
+template <class EntryType>
 class ClaimTable {
  public:
-  struct Entry {
-    Stored key{};
-    std::uint64_t slot = 0;   // the key's hash
-    std::uint64_t token = 0;  // of the current owner
-    Instant lease_end{};
-    std::uint32_t attempt = 0;
-  };
+  using Entry = EntryType;
+  using Stored = typename Entry::Stored;
   using Number = std::uint32_t;
   static constexpr Number none = std::numeric_limits<Number>::max();
   static constexpr std::size_t max_entries = std::size_t{1} << 30;
 
-  explicit ClaimTable(std::size_t max_in_flight)
-      : entries_(max_in_flight), index_(2 * max_in_flight, none) {
-    free_.reserve(max_in_flight);
-    for (std::size_t i = max_in_flight; i > 0; --i) free_.push_back(static_cast<Number>(i - 1));
+  explicit ClaimTable(std::size_t entries) : entries_(entries), index_(2 * entries, none) {
+    free_.reserve(entries);
+    for (std::size_t i = entries; i > 0; --i) free_.push_back(static_cast<Number>(i - 1));
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size() - free_.size(); }
+  [[nodiscard]] bool is_empty() const noexcept { return size() == 0; }
   [[nodiscard]] bool is_full() const noexcept { return free_.empty(); }
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
     return entries_.capacity() * sizeof(Entry) +
@@ -45,7 +50,7 @@ class ClaimTable {
   }
 
   [[nodiscard]] Number find(const Stored& key, std::uint64_t slot) const noexcept {
-    return index_[place(key, slot)];
+    return is_empty() ? none : index_[place(key, slot)];
   }
 
   [[nodiscard]] Entry& entry(Number number) noexcept { return entries_[number]; }

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+
+namespace idem::inline IDEM_ABI::detail {
+
+// What a guard knows of its claim. The token identifies one grant for ever; the number is only
+// where to look.
+struct ClaimTicket {
+  std::uint64_t token = 0;  // 0: no grant
+  std::uint32_t number = 0;
+  std::uint32_t attempt = 0;
+  std::uint32_t process = 0;  // the fork_count() of the process it was granted in
+  Verdict verdict = Verdict::unknown;
+};
+
+}  // namespace idem::inline IDEM_ABI::detail

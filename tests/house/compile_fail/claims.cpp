@@ -1,0 +1,37 @@
+// Open claims point at their Deduplicator, so nothing takes it from under them.
+
+#include <idem/idem.hpp>
+
+#include <utility>
+
+using Seen =
+    idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<idem::UuidSet>, idem::Claims>>;
+using OneShot = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<idem::UuidSet>>>;
+
+void use(Seen& seen, OneShot& one_shot, const idem::Uuid& id, idem::At at) {
+#if CASE == 0
+  OneShot elsewhere(std::move(one_shot));
+  idem::Claim claim = seen.claim(id, at);
+  idem::Claim moved(std::move(claim));
+  (void)elsewhere;
+
+#elif CASE == 1  // must-fail: deleted
+  Seen elsewhere(std::move(seen));
+
+#elif CASE == 2  // must-fail: deleted
+  Seen copy(seen);
+
+#elif CASE == 3  // must-fail: deleted
+  Seen other;
+  other = std::move(seen);
+
+#elif CASE == 4  // must-fail: deleted
+  idem::Claim claim = seen.claim(id, at);
+  idem::Claim copy(claim);
+
+#elif CASE == 5  // must-fail: constraint|no matching|no member named 'claim'
+  // Claims have to be named.
+  idem::Claim claim = one_shot.claim(id, at);
+#endif
+  (void)one_shot;
+}
