@@ -1,13 +1,13 @@
 // The exact sets of UUIDs against others: insert one by one and in batches, growing from empty and
 // pre-sized.
 //
-//   bench_sets [--keys N] [--rounds R] [--batch B]
+//   bench_sets [--keys N] [--rounds R] [--batch B] [--pages huge|given]
 //
 // Not a Google Benchmark program: here all contenders take turns within a round, on thread CPU time,
 // and ratios are taken within it, which matters more than what a framework offers. Every contender
-// gets the same keys in the same batches and a seeded hash; huge pages, for all alike, come from
-// GLIBC_TUNABLES=glibc.malloc.hugetlb=1.
+// gets the same keys in the same batches and a seeded hash, and huge pages or what the system gives.
 
+#include <sys/mman.h>
 #include <time.h>
 
 #include <algorithm>
@@ -48,6 +48,8 @@ using idem::Verdict;
 std::size_t keys = 4'000'000;
 int rounds = 3;
 std::size_t batch = 512;
+bool huge_pages = true;
+bool touches = false;  // memory when it is taken, as our sets do when they are reserved
 
 double now_ns() {
   timespec time{};
@@ -67,7 +69,9 @@ std::uint64_t mix(std::uint64_t x) {
 std::size_t held = 0;
 std::size_t peak = 0;
 
-// Counts what peers hold.
+constexpr std::size_t huge_page = std::size_t{1} << 21;
+
+// Counts what peers hold, and asks for huge pages behind large arrays as our sets do.
 template <class T>
 struct Counted {
   using value_type = T;
@@ -75,14 +79,21 @@ struct Counted {
   template <class U>
   Counted(const Counted<U>&) {}  // NOLINT: containers convert allocators
   T* allocate(std::size_t n) {
-    T* const block = std::allocator<T>().allocate(n);
-    held += n * sizeof(T);
+    const std::size_t bytes = n * sizeof(T);
+    const bool is_large = huge_pages && bytes >= huge_page;
+    const std::size_t alignment = is_large ? huge_page : alignof(std::max_align_t);
+    void* const block =
+        std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    if (block == nullptr) std::abort();
+    if (is_large) (void)madvise(block, bytes / huge_page * huge_page, MADV_HUGEPAGE);
+    if (touches) std::memset(block, 0, bytes);
+    held += bytes;
     peak = std::max(peak, held);
-    return block;
+    return static_cast<T*>(block);
   }
   void deallocate(T* block, std::size_t n) {
     held -= n * sizeof(T);
-    std::allocator<T>().deallocate(block, n);
+    std::free(block);
   }
   friend bool operator==(Counted, Counted) { return true; }
 };
@@ -126,7 +137,9 @@ template <class Set>
 Result run_peer(bool sized) {
   held = peak = 0;
   Set set;
+  touches = sized;
   if (sized) set.reserve(keys);
+  touches = false;
   Result result = run([&](std::span<const Uuid> ids) {
     std::size_t fresh = 0;
     for (const Uuid& id : ids) fresh += set.insert(id).second;
@@ -138,7 +151,10 @@ Result run_peer(bool sized) {
 }
 
 Result run_ours(bool sized, bool batched) {
-  idem::UuidSet set({.expected_keys = sized ? keys : 0, .seed = idem::Seed{1, 2}});
+  idem::UuidSet set(
+      {.expected_keys = sized ? keys : 0,
+       .seed = idem::Seed{1, 2},
+       .pages = huge_pages ? idem::PagePolicy::huge_when_large : idem::PagePolicy::as_given});
   std::vector<Verdict> verdicts(batch);
   double most = 0;
   Result result = run([&](std::span<const Uuid> ids) {
@@ -177,6 +193,7 @@ int main(int count, char** arguments) {
     const char* const value = arguments[i + 1];
     if (name == "--keys") keys = std::strtoull(value, nullptr, 10);
     if (name == "--rounds") rounds = std::atoi(value);
+    if (name == "--pages") huge_pages = std::string(value) != "given";
     if (name == "--batch") batch = std::strtoull(value, nullptr, 10);
   }
 #if defined(__clang__)
@@ -184,7 +201,7 @@ int main(int count, char** arguments) {
 #else
   std::printf("g++ %s", __VERSION__);
 #endif
-  std::printf(", %s, %zu keys, batches of %zu, %d rounds\n",
+  std::printf(", %s, %zu keys, batches of %zu, %d rounds, %s\n",
 #if defined(__AVX512F__)
               "AVX-512",
 #elif defined(__AVX2__)
@@ -192,7 +209,7 @@ int main(int count, char** arguments) {
 #else
               "plain",
 #endif
-              keys, batch, rounds);
+              keys, batch, rounds, huge_pages ? "huge pages" : "pages as given");
 
   for (const bool sized : {false, true}) {
     std::vector<Contender> contenders;

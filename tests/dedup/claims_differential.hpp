@@ -59,20 +59,20 @@ inline constexpr ClaimsScenario claims_scenarios[] = {
     {5, 3, 10, 0, 1'000'000'000'000'000'000, 1},
     {40, 8, 100, 0, -500, 1'000'000},
     {2'000, 64, 1'000, 0, 0, 1},
-    {60, 30, 50, 700, 0, 1},
-    {400, 16, 1, 3'000, -end_of_time, 1},
+    {60, 30, 50, 1'100, 0, 1},
+    {400, 16, 1, 3'400, -end_of_time, 1},
     {30, 20, 100, 0, end_of_time - 50'000, 1},
     {25, 10, end_of_time, 0, -1'000'000'000, std::uint64_t{1} << 62},
     {5, 3, 10, 0, 0, 1, 1, 2},
     {40, 8, 30, 0, 0, 1, 3, 20},
-    {60, 30, 20, 700, 0, 1, 2, 12},
+    {60, 30, 20, 1'100, 0, 1, 2, 12},
 };
 
 // How much room a memory needs: the budgets of the scenarios are for `scale` times the bytes, and
 // no key may be refused before `per_key` bytes for each, beyond the first `fixed`.
 struct Room {
   std::uint64_t scale = 1;
-  std::uint64_t fixed = 150;
+  std::uint64_t fixed = 550;
   std::uint64_t per_key = 64;
 };
 

@@ -60,7 +60,7 @@ void run(std::uint64_t seed, std::size_t key_count, std::uint64_t steps, std::ui
   Rng rng(seed);
   bool saw_full = false;
   // At least these go in: a quarter of the budget in 16-byte ids, see IdSet.
-  const std::uint64_t must_fit = budget == 0 ? ~std::uint64_t{0} : (budget - 200) / 64;
+  const std::uint64_t must_fit = budget == 0 ? ~std::uint64_t{0} : (budget - 600) / 64;
   const auto some_time = [&] {
     return At{.now =
                   Instant::at(idem::Duration::nanoseconds(static_cast<std::int64_t>(rng.next())))};

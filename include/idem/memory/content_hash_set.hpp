@@ -107,6 +107,12 @@ class BasicContentHashSet {
   void clear() noexcept { digests_.clear(); }
   // Makes room for `count` contents in all.
   void reserve(std::size_t count) { digests_.reserve(count); }
+  // As IdSet has them.
+  [[nodiscard]] bool warm(std::size_t more) noexcept { return digests_.warm(more); }
+  [[nodiscard]] Verdict merge(const BasicContentHashSet& other) noexcept {
+    return digests_.merge(other.digests_);
+  }
+  [[nodiscard]] SetWork work() const noexcept { return digests_.work(); }
 
   // visit(digest) for every content, in an order that the contents and the seed alone decide. See
   // IdSet::for_each.

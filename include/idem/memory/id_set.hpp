@@ -19,11 +19,17 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/memory/bit_array.hpp>
 #include <idem/detail/memory/id_state.hpp>
 #include <idem/detail/memory/id_table.hpp>
+#include <idem/detail/memory/wide_table.hpp>
 #include <idem/memory/set_options.hpp>
 
 namespace idem::inline IDEM_ABI {
+
+// What the growth of a set has cost: steps, ids moved by all of them, the most bytes that one of them
+// moved, and ids that met a full block and were placed under another seed.
+using SetWork = detail::TableWork;
 
 // Remembers fixed-width ids exactly, for ever.
 //
@@ -31,11 +37,13 @@ namespace idem::inline IDEM_ABI {
 //             clear(). Answers `full`, having changed nothing, when the budget or the system has no
 //             room; what is remembered is still answered.
 // Forgetting  never by itself.
-// Memory      one array of ids, at most three quarters full, doubled by copying when it is: 21 to
-//             43 bytes a Uuid after the first few, half as much again while it grows. Old and new
-//             array must fit the budget together, so a third of it stays unused after the last
-//             growth; expected_keys can spend all of it.
-// Complexity  O(1) expected. An insert that grows moves every id.
+// Memory      128-bit ids: 24 bytes an id at every size from 1,000,000 on, while it grows too; from
+//             3,073 to there 27 to 40; below, one array that doubles, 21 to 43 and half as much
+//             again while it grows. 64-bit ids: that array at every size. Under a budget below 1 MiB
+//             the array stays, and as old and new must fit the budget together, a third of it stays
+//             unused after the last growth; expected_keys can spend all of it.
+// Complexity  O(1) expected. An insert of a 128-bit id that grows the set moves 4 KiB of ids, once in
+//             its life 48 KiB; an insert of a 64-bit one moves them all. See work().
 // Lifetime    a value: copied, moved. What was moved from is empty, with the same options and seed.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      options that are nonsense throw std::invalid_argument; reserve() that cannot be met
@@ -60,7 +68,8 @@ class IdSet {
 
   IdSet() : IdSet(Options{.seed = Seed::random()}) {}
   explicit IdSet(const Options& options)
-      : table_(Hash(detail::given_or_random(options.seed)), table_budget(options.budget)) {
+      : table_(Hash(detail::given_or_random(options.seed)), table_budget(options.budget),
+               options.pages == PagePolicy::huge_when_large) {
     if (!table_.reserve(options.expected_keys)) {
       detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
     }
@@ -73,7 +82,8 @@ class IdSet {
   // As that many single inserts in order, with their cache misses overlapped. The spans have one
   // size; anything else aborts the program.
   void insert(std::span<const Id> ids, std::span<Verdict> verdicts) noexcept {
-    table_.insert(ids, verdicts);
+    detail::require_equal_sizes(ids.size(), verdicts.size());
+    table_.insert(ids.size(), verdicts.data(), [&](std::size_t i) { return ids[i]; });
   }
   void insert(std::span<const Id> ids, At, std::span<Verdict> verdicts) noexcept {
     insert(ids, verdicts);
@@ -97,6 +107,36 @@ class IdSet {
       detail::invalid_option("IdSet::reserve(count)", count, no_room_sentence);
   }
 
+  // Makes room for `more` further ids and touches it, so that their inserts meet no memory of the
+  // system's that was never used: on a fresh page that costs more than the insert. Best called where
+  // nobody waits. False: the budget or the system has no room, and no id has changed.
+  [[nodiscard]] bool warm(std::size_t more) noexcept { return table_.warm(more); }
+
+  // Remembers all that `other` does: `fresh`, or `full` and no id has changed.
+  [[nodiscard]] Verdict merge(const IdSet& other) noexcept {
+    if (this == &other) return Verdict::fresh;
+    const detail::BitArray is_new(other.size());
+    if (!is_new) return Verdict::full;
+    std::size_t seen = 0;
+    Verdict verdict = Verdict::fresh;
+    other.table_.each([&](const Id& id) {
+      verdict = table_.insert(id);
+      if (verdict == Verdict::full) return false;
+      if (verdict == Verdict::fresh) is_new.set(seen);
+      ++seen;
+      return true;
+    });
+    if (verdict != Verdict::full) return Verdict::fresh;
+    std::size_t undone = 0;
+    other.table_.each([&](const Id& id) {
+      if (undone == seen) return false;
+      if (is_new[undone]) (void)table_.erase(id);
+      ++undone;
+      return true;
+    });
+    return Verdict::full;
+  }
+
   // visit(id) for every id, in ascending order of (slot(id), id): what the ids and the seed alone
   // decide, whatever the history and the capacity. Needs no memory. The visitor must not change the
   // set. Inserted in this order, under the same seed, into a set with room for them, ids walk
@@ -105,6 +145,9 @@ class IdSet {
   void for_each(Visit&& visit) const {
     table_.for_each(visit);
   }
+
+  // What growth has cost so far.
+  [[nodiscard]] SetWork work() const noexcept { return table_.work(); }
 
   [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
@@ -116,9 +159,7 @@ class IdSet {
   [[nodiscard]] bool reserve_one(const Id&) noexcept { return table_.take_room(); }
   void record(const Id& id, At) noexcept { table_.record_in_room(id); }
   void release_one(const Id&) noexcept { table_.release_room(); }
-  [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
-    return detail::slot_of(hash(), id);
-  }
+  [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept { return table_.slot(id); }
 
   // The state for idem::save and idem::load, as the concept Saveable says.
   static constexpr StateType state_type{
@@ -151,7 +192,8 @@ class IdSet {
   bool forget(T&&) = delete;
 
  private:
-  using Table = detail::IdTable<Id, Hash>;
+  using Table = std::conditional_t<sizeof(Id) == 16, detail::WideTable<Id, Hash>,
+                                   detail::NarrowTable<Id, Hash>>;
 
   static constexpr std::string_view no_room_sentence =
       "small enough for its slots to fit the budget and the memory there is";

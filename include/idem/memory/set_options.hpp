@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include <idem/core/bytes.hpp>
@@ -8,6 +9,12 @@
 #include <idem/detail/abi.hpp>
 
 namespace idem::inline IDEM_ABI {
+
+// Which pages of the system stand behind large sets.
+enum class PagePolicy : std::uint8_t {
+  huge_when_large,  // huge pages are asked for from 48 MiB on; the system may decline
+  as_given,         // whatever the system does by itself
+};
 
 // The options of the exact sets: IdSet, ContentHashSet and ExactSet.
 struct SetOptions {
@@ -18,6 +25,8 @@ struct SetOptions {
   std::size_t expected_keys = 0;
   // Unset: drawn from the operating system.
   std::optional<Seed> seed = std::nullopt;
+  // Sets of 128-bit ids only.
+  PagePolicy pages = PagePolicy::huge_when_large;
 };
 
 }  // namespace idem::inline IDEM_ABI

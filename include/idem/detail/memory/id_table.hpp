@@ -21,6 +21,14 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
+// What growth has cost so far.
+struct TableWork {
+  std::uint64_t steps = 0;       // arrays copied, or blocks emptied
+  std::uint64_t ids_moved = 0;   // by all of them
+  std::uint64_t most_bytes = 0;  // moved by one of them
+  std::uint64_t overflowed = 0;  // ids that met a full block and went under another seed
+};
+
 // An exact set of fixed-width ids: open addressing, linear probing, backward-shift erase, one array
 // of ids.
 //
@@ -28,7 +36,7 @@ namespace idem::inline IDEM_ABI::detail {
 // the array. The home of an id is its hash scaled to the capacity, so any capacity will do and
 // growth keeps the order. `room taken` counts the ids promised to record(); every bound below
 // counts them as if they were there.
-template <class Id, HashPolicy Hash>
+template <class Id, class Hash>
 class IdTable {
   static_assert(std::is_trivially_copyable_v<Id> && std::has_unique_object_representations_v<Id>);
 
@@ -39,7 +47,8 @@ class IdTable {
       : size_(other.size_),
         holds_zero_(other.holds_zero_),
         hash_(other.hash_),
-        byte_limit_(other.byte_limit_) {
+        byte_limit_(other.byte_limit_),
+        work_(other.work_) {
     if (other.capacity_ == 0) return;
     slots_ = allocate(other.capacity_);
     if (slots_ == nullptr) throw_bad_alloc();
@@ -53,7 +62,8 @@ class IdTable {
         taken_(std::exchange(other.taken_, 0)),
         holds_zero_(std::exchange(other.holds_zero_, false)),
         hash_(other.hash_),
-        byte_limit_(other.byte_limit_) {}
+        byte_limit_(other.byte_limit_),
+        work_(std::exchange(other.work_, {})) {}
   IdTable& operator=(const IdTable& other) {
     if (this != &other) *this = IdTable(other);
     return *this;
@@ -68,6 +78,14 @@ class IdTable {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return capacity_ * sizeof(Id); }
   [[nodiscard]] const Hash& hash() const noexcept { return hash_; }
+  [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
+  // Ids that fit without growing.
+  [[nodiscard]] std::size_t room_left() const noexcept {
+    return room_for(capacity_) - smaller(room_for(capacity_), size_ + taken_);
+  }
+  void limit(ByteSize byte_limit) noexcept { byte_limit_ = byte_limit; }
+  [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept { return slot_of(hash_, id); }
+  [[nodiscard]] const TableWork& work() const noexcept { return work_; }
 
   [[nodiscard]] bool contains(const Id& id) const noexcept {
     if (id == Id{}) return holds_zero_;
@@ -76,18 +94,19 @@ class IdTable {
 
   [[nodiscard]] Verdict insert(const Id& id) noexcept { return insert(id, slot_of(hash_, id)); }
 
-  void insert(std::span<const Id> ids, std::span<Verdict> verdicts) noexcept {
-    require_equal_sizes(ids.size(), verdicts.size());
+  // id_of(i) is the i-th id.
+  void insert(std::size_t count, Verdict* verdicts, const auto& id_of) noexcept {
     constexpr std::size_t chunk = 32;
+    std::array<Id, chunk> ids;
     std::array<std::uint64_t, chunk> hashes;
-    for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
-      const std::size_t count = smaller(chunk, ids.size() - begin);
-      for (std::size_t i = 0; i < count; ++i) {
-        hashes[i] = slot_of(hash_, ids[begin + i]);
+    for (std::size_t begin = 0; begin < count; begin += chunk) {
+      const std::size_t here = smaller(chunk, count - begin);
+      for (std::size_t i = 0; i < here; ++i) {
+        ids[i] = id_of(begin + i);
+        hashes[i] = slot_of(hash_, ids[i]);
         if (capacity_ != 0) __builtin_prefetch(slots_ + home(hashes[i]), 1);
       }
-      for (std::size_t i = 0; i < count; ++i)
-        verdicts[begin + i] = insert(ids[begin + i], hashes[i]);
+      for (std::size_t i = 0; i < here; ++i) verdicts[begin + i] = insert(ids[i], hashes[i]);
     }
   }
 
@@ -115,6 +134,13 @@ class IdTable {
     return true;
   }
 
+  // Room for `more` further ids, all of whose memory was touched; false: limit or memory, nothing
+  // changed.
+  [[nodiscard]] bool warm(std::size_t more) noexcept {
+    const std::size_t count = size_ + taken_;
+    return more <= room_for(max_capacity) - count && reserve(count + more);
+  }
+
   // Room for `count` ids in all without growing again; false: limit or memory, nothing changed.
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
     if (count <= room_for(capacity_)) return true;
@@ -138,17 +164,32 @@ class IdTable {
     holds_zero_ = false;
   }
 
+  // keep(id) for every id until it says false, in no order; false if it did.
+  template <class Keep>
+  bool each(Keep&& keep) const {
+    if (holds_zero_ && !keep(Id{})) return false;
+    for (std::size_t slot = 0; slot < capacity_; ++slot)
+      if (slots_[slot] != Id{} && !keep(slots_[slot])) return false;
+    return true;
+  }
+
   // Visits every id in ascending order of (hash, id). Ids between two empty slots have no home
   // outside, so it is enough to sort these; those that went round the end come last.
   template <class Visit>
   void for_each(Visit&& visit) const {
-    HashOrder<Id> order;
+    for_each<Id>([](const Id& id) { return id; }, visit);
+  }
+  // The same for ids that stand for others: by (hash, outer(id)).
+  template <class Outer, class Visit>
+  void for_each(const auto& outer, Visit&& visit) const {
+    using Order = HashOrder<Outer>;
+    Order order;
     bool is_zero_due = holds_zero_;
-    const std::uint64_t zero_hash = slot_of(hash_, Id{});
-    const auto emit = [&](const typename HashOrder<Id>::Entry& entry) {
-      if (is_zero_due && zero_hash <= entry.hash) {
+    const typename Order::Entry zero{slot_of(hash_, Id{}), outer(Id{})};
+    const auto emit = [&](const typename Order::Entry& entry) {
+      if (is_zero_due && zero < entry) {
         is_zero_due = false;
-        visit(Id{});
+        visit(zero.id);
       }
       visit(entry.id);
     };
@@ -161,7 +202,7 @@ class IdTable {
         const auto give = [&](std::size_t first, std::size_t last, bool wants_wrapped) {
           for (std::size_t slot = first; slot < last; ++slot) {
             const std::uint64_t hash = slot_of(hash_, slots_[slot]);
-            if ((home(hash) > slot) == wants_wrapped) take({hash, slots_[slot]});
+            if ((home(hash) > slot) == wants_wrapped) take({hash, outer(slots_[slot])});
           }
         };
         give(begin, end, false);
@@ -170,7 +211,7 @@ class IdTable {
       if (begin != end) order.run(each, emit);
       begin = end + 1;
     }
-    if (is_zero_due) visit(Id{});
+    if (is_zero_due) visit(zero.id);
   }
 
   // The slots that hold `count` ids at a load of at most three quarters.
@@ -194,6 +235,7 @@ class IdTable {
     std::swap(holds_zero_, other.holds_zero_);
     std::swap(hash_, other.hash_);
     std::swap(byte_limit_, other.byte_limit_);
+    std::swap(work_, other.work_);
   }
 
   [[nodiscard]] std::size_t home(std::uint64_t hash) const noexcept {
@@ -268,6 +310,11 @@ class IdTable {
       if (old[i] != Id{}) slots_[find(old[i], slot_of(hash_, old[i]))] = old[i];
     }
     release(old);
+    if (old_capacity != 0) {
+      ++work_.steps;
+      work_.ids_moved += size_;
+      work_.most_bytes = larger<std::uint64_t>(work_.most_bytes, size_ * sizeof(Id));
+    }
     return true;
   }
 
@@ -285,6 +332,7 @@ class IdTable {
   bool holds_zero_ = false;
   Hash hash_;
   ByteSize byte_limit_;
+  TableWork work_;
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

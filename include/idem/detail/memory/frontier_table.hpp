@@ -1,0 +1,969 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include <idem/core/bytes.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/chunks.hpp>
+#include <idem/detail/memory/id_table.hpp>
+#include <idem/detail/memory/wide_id.hpp>
+
+namespace idem::inline IDEM_ABI::detail {
+
+// The rules of growth and erase that a test can plant a wrong one of.
+struct FrontierRules {
+  // The last hash of the old layout, once the block that begins at `first_hash` was emptied.
+  [[nodiscard]] static std::uint64_t last_old(std::uint64_t first_hash, std::uint64_t) noexcept {
+    return first_hash - 1;
+  }
+  // Whether the highest new block of a step has ids from the step before.
+  [[nodiscard]] static bool is_shared(std::uint64_t highest, std::uint64_t initialised) noexcept {
+    return highest >= initialised;
+  }
+  // Whether an id so far from home had to pass the bucket that lies `distance` before it.
+  [[nodiscard]] static bool passed(unsigned from_home, unsigned distance) noexcept {
+    return from_home >= distance;
+  }
+  // Whether the overflow must be looked through once a full block has lost an id.
+  [[nodiscard]] static bool takes_back(bool was_full) noexcept { return was_full; }
+};
+
+// An exact set of hashed 128-bit ids that grows a block at a time. docs/decisions/0002.
+//
+// Blocks of 4 KiB: 32 buckets of 8 slots, two neighbouring lines each. Bucket number
+// floor(hash * buckets / 2^64) is where an id belongs, so the table is in the order of the hashes; a
+// full bucket sends it to the next one of the same block, round its end. A bucket fills from slot 0
+// and a new id enters there, pushing the others up: an insert stores to addresses that follow from
+// the hash alone, and the loads of the next one need not wait for this bucket to arrive.
+//
+// Growth gives the ids of `old` blocks to more `new` ones, from the highest hash downwards: the ids
+// up to last_old_ still lie in the old layout. Chunks of blocks that were emptied are filled again
+// at the new end, so what is held is what is used.
+//
+// An id whose block is full, and one whose hash is zero, goes to the overflow: an array under
+// another seed. Whatever lies there has a full block (or hash zero), so no other look-up asks it.
+template <class Hash, class Source = SystemChunks, class Rules = FrontierRules>
+class FrontierTable {
+ public:
+  static constexpr unsigned bucket_slots = 8;
+  static constexpr unsigned block_slots = 256;
+  static constexpr unsigned block_buckets = block_slots / bucket_slots;
+  static constexpr std::size_t block_bytes = block_slots * sizeof(Slot);
+
+  FrontierTable(const Hash& hash, ByteSize byte_limit, bool huge_pages) noexcept
+      : huge_pages_(huge_pages),
+        byte_limit_(byte_limit),
+        overflow_(under_another_seed(hash), byte_limit) {}
+
+  // Room taken in the other stays there.
+  FrontierTable(const FrontierTable& other)
+      : last_old_(other.last_old_),
+        due_(other.due_),
+        size_(other.size_),
+        blocks_left_(other.blocks_left_),
+        initialised_(other.initialised_),
+        huge_pages_(other.huge_pages_),
+        byte_limit_(other.byte_limit_),
+        work_(other.work_),
+        overflow_(other.overflow_) {
+    for (const std::size_t which : {std::size_t{0}, std::size_t{1}}) {
+      if (which == 0 && other.layouts_[0].chunks == other.layouts_[1].chunks) continue;
+      if (!copy_layout(layouts_[which], other.layouts_[which])) {
+        release();
+        throw_bad_alloc();
+      }
+    }
+    if (layouts_[0].buckets == 0) layouts_[0] = layouts_[1];
+  }
+  FrontierTable(FrontierTable&& other) noexcept
+      : huge_pages_(other.huge_pages_),
+        byte_limit_(other.byte_limit_),
+        overflow_(std::move(other.overflow_)) {
+    swap_state(other);
+  }
+  FrontierTable& operator=(const FrontierTable& other) {
+    if (this != &other) *this = FrontierTable(other);
+    return *this;
+  }
+  FrontierTable& operator=(FrontierTable&& other) noexcept {
+    FrontierTable moved(std::move(other));
+    std::swap(overflow_, moved.overflow_);
+    std::swap(byte_limit_, moved.byte_limit_);
+    std::swap(huge_pages_, moved.huge_pages_);
+    swap_state(moved);
+    return *this;
+  }
+  ~FrontierTable() { release(); }
+
+  // Begins an empty table with room for `count` ids; false: limit or memory, nothing changed.
+  [[nodiscard]] bool begin(std::uint64_t count) noexcept {
+    const std::uint64_t blocks = blocks_for(count);
+    Layout layout;
+    if (blocks == 0 || !may_hold_all(blocks) || !make_layout(layout, blocks)) return false;
+    bool is_whole = ensure_overflow(block_slots + taken_);
+    for (std::uint64_t chunk = 0; is_whole && chunk < layout.chunk_count; ++chunk) {
+      layout.chunks[chunk] = take_chunk(layout.has_slabs);
+      is_whole = layout.chunks[chunk] != nullptr;
+    }
+    if (!is_whole) {
+      drop_layout(layout);
+      release();
+      overflow_ = Overflow(overflow_.hash(), byte_limit_);
+      return false;
+    }
+    for (std::uint64_t chunk = 0; chunk < layout.chunk_count; ++chunk)
+      std::memset(layout.chunks[chunk], 0, layout.chunk_bytes());
+    layouts_[0] = layouts_[1] = layout;
+    set_due();
+    due_ = larger(due_, count);
+    return true;
+  }
+  // Counts the ids of an array that came here, and what it had cost.
+  void moved_in(const TableWork& before) noexcept {
+    work_.steps += before.steps;
+    work_.ids_moved += before.ids_moved;
+    work_.most_bytes = larger(work_.most_bytes, before.most_bytes);
+    count_step(size_);
+  }
+  [[nodiscard]] bool has_begun() const noexcept { return layouts_[1].buckets != 0; }
+  // Back to what it was before begin().
+  void end() noexcept {
+    release();
+    overflow_ = Overflow(overflow_.hash(), byte_limit_);
+    FrontierTable fresh(overflow_.hash(), byte_limit_, huge_pages_);
+    swap_state(fresh);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept {
+    return own_bytes() + overflow_.heap_bytes();
+  }
+  [[nodiscard]] const TableWork& work() const noexcept { return work_; }
+  void limit(ByteSize byte_limit) noexcept { byte_limit_ = byte_limit; }
+
+  [[nodiscard]] bool contains(const Slot& key) const noexcept {
+    if (key.hash != 0) {
+      const Slot* bucket = bucket_of(key.hash);
+      for (unsigned tries = 0; tries < block_buckets; ++tries) {
+        if (index_in(bucket, key) < bucket_slots) return true;
+        if (!is_full(bucket)) return false;
+        bucket = next(bucket);
+      }
+    }
+    return overflow_.contains(key);
+  }
+
+  [[nodiscard, gnu::always_inline]] inline Verdict insert(const Slot& key) noexcept {
+    prefetch_step();
+    if (key.hash == 0 || size_ + taken_ >= due_) [[unlikely]]
+      return insert_unusual(key);
+    return insert_in_room(key);
+  }
+
+  // key_of(i) is the i-th key.
+  void insert(std::size_t count, Verdict* verdicts, const auto& key_of) noexcept {
+    constexpr std::size_t ahead = 16, second = 8;
+    std::array<Slot, ahead> ring;
+    for (std::size_t i = 0; i < smaller(ahead, count); ++i) {
+      ring[i] = key_of(i);
+      prefetch_home(ring[i].hash);
+    }
+    for (std::size_t i = 0; i < smaller(second, count); ++i) prefetch_rest(ring[i].hash);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i + second < count) prefetch_rest(ring[(i + second) % ahead].hash);
+      const Slot key = ring[i % ahead];
+      if (i + ahead < count) {
+        ring[i % ahead] = key_of(i + ahead);
+        prefetch_home(ring[i % ahead].hash);
+      }
+      verdicts[i] = insert(key);
+    }
+  }
+
+  [[nodiscard]] bool erase(const Slot& key) noexcept {
+    if (key.hash != 0) {
+      Slot* bucket = bucket_of(key.hash);
+      for (unsigned tries = 0; tries < block_buckets; ++tries) {
+        const unsigned index = index_in(bucket, key);
+        if (index < bucket_slots) {
+          const bool was_full = overflow_.size() != 0 && is_full_block(bucket);
+          take_out(bucket, index);
+          --size_;
+          if (Rules::takes_back(was_full)) take_back();
+          return true;
+        }
+        if (!is_full(bucket)) return false;
+        bucket = next(bucket);
+      }
+    }
+    if (!overflow_.erase(key)) return false;
+    --size_;
+    return true;
+  }
+
+  // Room for `count` ids in all without growing again; false: limit or memory, no id has changed.
+  [[nodiscard]] bool reserve(std::size_t count) noexcept {
+    const std::uint64_t wanted = std::uint64_t{count} + taken_;
+    if (wanted <= due_) return true;
+    const std::uint64_t blocks = blocks_for(wanted);
+    if (blocks == 0) return false;
+    if (!may_hold_all(blocks)) return false;
+    while (blocks_left_ != 0)
+      if (!step()) return false;
+    if (wanted <= due_) return true;
+    if (!begin_cycle(blocks)) return false;
+    while (blocks_left_ != 0)
+      if (!step()) return false;
+    due_ = larger(due_, wanted);
+    return true;
+  }
+
+  [[nodiscard]] bool take_room() noexcept {
+    if (size_ + taken_ >= due_ && !make_room()) return false;
+    if (!ensure_overflow(taken_ + 1)) return false;
+    ++taken_;
+    return true;
+  }
+  // Rooms taken elsewhere, before any id is here.
+  [[nodiscard]] bool take_rooms(std::size_t count) noexcept {
+    if (!ensure_overflow(block_slots + count)) return false;
+    taken_ = count;
+    return true;
+  }
+  void release_room() noexcept { --taken_; }
+  void record_in_room(const Slot& key) noexcept {
+    --taken_;
+    (void)(key.hash == 0 ? insert_overflow(key) : insert_in_room(key));
+  }
+
+  void clear() noexcept {
+    overflow_.clear();
+    each_block([&](Slot* block) { std::memset(static_cast<void*>(block), 0, block_bytes); });
+    size_ = 0;
+  }
+
+  // keep(slot) for every id until it says false, in no order; false if it did.
+  template <class Keep>
+  bool each(Keep&& keep) const {
+    bool goes_on = overflow_.each(keep);
+    each_block([&](const Slot* block) {
+      for (unsigned i = 0; goes_on && i < block_slots; ++i)
+        if (block[i].hash != 0) goes_on = keep(block[i]);
+    });
+    return goes_on;
+  }
+
+  // sort(each_slot) for each range of hashes, in ascending order of the ranges.
+  template <class Sort>
+  void each_range(Sort&& sort) const {
+    if (overflow_.size() != 0) {
+      sort([&](const auto& take) {
+        overflow_.each([&](const Slot& slot) {
+          if (slot.hash == 0) take(slot);
+          return true;
+        });
+      });
+    }
+    each_block([&](const Slot* block) {
+      const bool overflows = overflow_.size() != 0 && is_full_block(block);
+      sort([&](const auto& take) {
+        for (unsigned i = 0; i < block_slots; ++i)
+          if (block[i].hash != 0) take(block[i]);
+        if (!overflows) return;
+        overflow_.each([&](const Slot& slot) {
+          if (slot.hash != 0 && block_of(slot.hash) == block) take(slot);
+          return true;
+        });
+      });
+    });
+  }
+
+  // The buckets an id lies from home, counted over all ids; the last entry: those in the overflow.
+  [[nodiscard]] std::array<std::uint64_t, block_buckets + 1> probe_lengths() const noexcept {
+    std::array<std::uint64_t, block_buckets + 1> lengths{};
+    lengths[block_buckets] = overflow_.size();
+    each_block([&](const Slot* block) {
+      for (unsigned i = 0; i < block_slots; ++i) {
+        if (block[i].hash == 0) continue;
+        ++lengths[(i / bucket_slots - home_in_block(block[i].hash)) % block_buckets];
+      }
+    });
+    return lengths;
+  }
+
+ private:
+  using Overflow = IdTable<Slot, Hash>;
+
+  // What a slab is cut into.
+  static constexpr std::size_t piece_bytes = std::size_t{1} << 17;
+
+  // Blocks numbered 0, 1, ... in the order of the hashes; chunk pointers are null where a growing
+  // table has emptied a chunk or not come to it yet.
+  struct Layout {
+    std::uint64_t buckets = 0;
+    std::byte** chunks = nullptr;
+    std::uint64_t chunk_count = 0;
+    unsigned chunk_shift = 0;  // 2^chunk_shift buckets a chunk
+    bool has_slabs = false;    // chunks are pieces of slabs
+
+    [[nodiscard]] std::uint64_t blocks() const noexcept { return buckets / block_buckets; }
+    [[nodiscard]] std::uint64_t chunk_blocks() const noexcept {
+      return (std::uint64_t{1} << chunk_shift) / block_buckets;
+    }
+    [[nodiscard]] std::size_t chunk_bytes() const noexcept {
+      return has_slabs ? piece_bytes : Source::chunk_bytes;
+    }
+    [[nodiscard]] Slot* bucket(std::uint64_t number) const noexcept {
+      const std::uint64_t in_chunk = number & ((std::uint64_t{1} << chunk_shift) - 1);
+      return reinterpret_cast<Slot*>(chunks[number >> chunk_shift]) + in_chunk * bucket_slots;
+    }
+    [[nodiscard]] Slot* block(std::uint64_t number) const noexcept {
+      return bucket(number * block_buckets);
+    }
+    [[nodiscard]] std::uint64_t block_of(std::uint64_t hash) const noexcept {
+      return multiply_high(hash, buckets) / block_buckets;
+    }
+  };
+
+  // Small tables are roomier, and grow by half instead of a quarter: 26.7 bytes an id, and in cache
+  // nobody counts them. Larger ones keep 24 bytes at every size.
+  static constexpr std::uint64_t large_table_blocks = 5000;
+  static constexpr std::uint64_t block_ids_small = 153;
+  static constexpr std::uint64_t block_ids_large = 173;
+  static constexpr std::uint64_t block_ids_most = 190;
+  static constexpr std::uint64_t least_to_ask_for = std::uint64_t{1} << 26;
+  static constexpr std::uint64_t slab_table_blocks = 2048;
+  static constexpr std::uint64_t slab_blocks = Source::slab_bytes / block_bytes;
+  // Limits every product of sizes here to 64 bits.
+  static constexpr std::uint64_t most_blocks = std::uint64_t{1} << 44;
+
+  [[nodiscard]] static constexpr std::uint64_t block_ids(std::uint64_t blocks) noexcept {
+    return blocks < large_table_blocks ? block_ids_small : block_ids_large;
+  }
+  // Zero: more than there can be.
+  [[nodiscard]] static constexpr std::uint64_t blocks_for(std::uint64_t ids) noexcept {
+    std::uint64_t blocks = ids / block_ids_large + 1;
+    if (blocks < large_table_blocks) blocks = larger<std::uint64_t>(8, ids / block_ids_small + 1);
+    if (blocks > most_blocks) return 0;
+    // The last slab is not begun for a few.
+    const std::uint64_t whole = blocks / slab_blocks * slab_blocks;
+    return whole >= large_table_blocks && whole * block_ids_most >= ids ? whole : blocks;
+  }
+  [[nodiscard]] static Hash under_another_seed(const Hash& hash) noexcept {
+    return Hash(Seed{hash.slot(5), hash.slot(6)});
+  }
+
+  [[nodiscard]] const Layout& layout_of(std::uint64_t hash) const noexcept {
+    return layouts_[hash > last_old_ ? 1 : 0];
+  }
+  [[nodiscard]] Slot* bucket_of(std::uint64_t hash) const noexcept {
+    const Layout& layout = layout_of(hash);
+    return layout.bucket(multiply_high(hash, layout.buckets));
+  }
+  [[nodiscard]] Slot* block_of(std::uint64_t hash) const noexcept {
+    const Layout& layout = layout_of(hash);
+    return layout.block(layout.block_of(hash));
+  }
+  [[nodiscard]] unsigned home_in_block(std::uint64_t hash) const noexcept {
+    return static_cast<unsigned>(multiply_high(hash, layout_of(hash).buckets) % block_buckets);
+  }
+
+  template <class Bucket>
+  [[nodiscard]] static Bucket* next(Bucket* bucket) noexcept {
+    const auto at = reinterpret_cast<std::uintptr_t>(bucket);
+    const auto in_block = (at + bucket_slots * sizeof(Slot)) % block_bytes;
+    return reinterpret_cast<Bucket*>(at / block_bytes * block_bytes + in_block);
+  }
+  template <class Bucket>
+  [[nodiscard]] static Bucket* block_around(Bucket* bucket) noexcept {
+    const auto at = reinterpret_cast<std::uintptr_t>(bucket);
+    return reinterpret_cast<Bucket*>(at / block_bytes * block_bytes);
+  }
+  [[nodiscard]] static bool is_full(const Slot* bucket) noexcept {
+    return bucket[bucket_slots - 1].hash != 0;
+  }
+  [[nodiscard]] static bool is_full_block(const Slot* bucket) noexcept {
+    const Slot* const block = block_around(bucket);
+    for (unsigned i = 0; i < block_buckets; ++i)
+      if (!is_full(block + i * bucket_slots)) return false;
+    return true;
+  }
+  [[nodiscard, gnu::always_inline]] static inline bool may_hold(const Slot* bucket,
+                                                                std::uint64_t hash) noexcept {
+    bool found = false;
+    for (unsigned i = 0; i < bucket_slots; ++i) found |= bucket[i].hash == hash;
+    return found;
+  }
+  // bucket_slots: not there.
+  [[nodiscard]] static unsigned index_in(const Slot* bucket, const Slot& key) noexcept {
+    if (!may_hold(bucket, key.hash)) return bucket_slots;
+    unsigned i = 0;
+    while (i < bucket_slots && !(bucket[i] == key)) ++i;
+    return i;
+  }
+  // Into a bucket that is not full. All is loaded before the first store.
+  [[gnu::always_inline]] static inline void push(Slot* bucket, const Slot& key) noexcept {
+    const Slot a = bucket[0], b = bucket[1], c = bucket[2], d = bucket[3];
+    const Slot e = bucket[4], f = bucket[5], g = bucket[6];
+    bucket[0] = key;
+    bucket[1] = a;
+    bucket[2] = b;
+    bucket[3] = c;
+    bucket[4] = d;
+    bucket[5] = e;
+    bucket[6] = f;
+    bucket[7] = g;
+  }
+
+  // There is room for the key, its hash is not zero.
+  [[nodiscard, gnu::always_inline]] inline Verdict insert_in_room(const Slot& key) noexcept {
+    Slot* bucket = bucket_of(key.hash);
+    for (unsigned tries = 0; tries < block_buckets; ++tries) {
+      if (may_hold(bucket, key.hash)) [[unlikely]] {
+        if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
+      }
+      if (!is_full(bucket)) [[likely]] {
+        push(bucket, key);
+        ++size_;
+        return Verdict::fresh;
+      }
+      bucket = next(bucket);
+    }
+    return insert_overflow(key);
+  }
+  [[nodiscard, gnu::noinline]] Verdict insert_unusual(const Slot& key) noexcept {
+    if (contains(key)) return Verdict::duplicate;
+    if (size_ + taken_ >= due_ && !make_room()) return Verdict::full;
+    return key.hash == 0 ? insert_overflow(key) : insert_in_room(key);
+  }
+  [[nodiscard, gnu::noinline]] Verdict insert_overflow(const Slot& key) noexcept {
+    if (overflow_.contains(key)) return Verdict::duplicate;
+    if (!ensure_overflow(taken_ + 1)) return Verdict::full;
+    (void)overflow_.insert(key);
+    ++work_.overflowed;
+    ++size_;
+    return Verdict::fresh;
+  }
+
+  // An id that is not there, where it belongs or into the overflow, which has room.
+  void put(const Slot& key) noexcept {
+    Slot* bucket = bucket_of(key.hash);
+    for (unsigned tries = 0; tries < block_buckets; ++tries) {
+      if (!is_full(bucket)) {
+        push(bucket, key);
+        return;
+      }
+      bucket = next(bucket);
+    }
+    put_in_overflow(key);
+  }
+  void put_in_overflow(const Slot& key) noexcept {
+    (void)overflow_.insert(key);
+    ++work_.overflowed;
+  }
+
+  // Empties a slot and moves back what had to pass its bucket.
+  void take_out(Slot* bucket, unsigned index) noexcept {
+    for (;;) {
+      const bool was_full = is_full(bucket);
+      unsigned last = bucket_slots - 1;
+      while (bucket[last].hash == 0) --last;
+      bucket[index] = bucket[last];
+      bucket[last] = Slot{};
+      if (!was_full) return;
+      const unsigned here = number_in_block(bucket);
+      Slot* from = bucket;
+      unsigned found = bucket_slots;
+      for (unsigned distance = 1; distance < block_buckets && found == bucket_slots; ++distance) {
+        from = next(from);
+        for (unsigned i = 0; i < bucket_slots && from[i].hash != 0; ++i) {
+          const unsigned from_home =
+              (here + distance - home_in_block(from[i].hash)) % block_buckets;
+          if (Rules::passed(from_home, distance)) found = i;
+        }
+        if (!is_full(from)) break;
+      }
+      if (found == bucket_slots) return;
+      bucket[bucket_slots - 1] = from[found];
+      bucket = from;
+      index = found;
+    }
+  }
+  [[nodiscard]] static unsigned number_in_block(const Slot* bucket) noexcept {
+    return static_cast<unsigned>(bucket - block_around(bucket)) / bucket_slots;
+  }
+
+  // Ids of the overflow whose block has room go there.
+  void take_back() noexcept {
+    for (;;) {
+      Slot found{};
+      (void)overflow_.each([&](const Slot& slot) {
+        if (slot.hash == 0 || is_full_block(bucket_of(slot.hash))) return true;
+        found = slot;
+        return false;
+      });
+      if (found.hash == 0) return;
+      (void)overflow_.erase(found);
+      put(found);
+    }
+  }
+
+  [[nodiscard]] bool ensure_overflow(std::size_t free) noexcept {
+    if (overflow_.room_left() >= free) return true;
+    const std::size_t wanted = overflow_.size() + free;
+    const std::uint64_t own = own_bytes();
+    overflow_.limit(ByteSize(byte_limit_.count() - smaller(own, byte_limit_.count())));
+    return overflow_.reserve(wanted + wanted / 8) || overflow_.reserve(wanted);
+  }
+
+  [[nodiscard]] std::uint64_t own_bytes() const noexcept {
+    return chunks_ * Source::chunk_bytes + slab_count_ * Source::slab_bytes +
+           slab_room_ * sizeof(void*) + directory_bytes_;
+  }
+  [[nodiscard]] bool may_take(std::uint64_t bytes) const noexcept {
+    const std::uint64_t held = heap_bytes();
+    return held <= byte_limit_.count() && bytes <= byte_limit_.count() - held;
+  }
+
+  // Whether the limit and, as far as it can be known ahead, the system have room for a table of so
+  // many blocks. Slabs are mapped one by one, and a system that promises more than it has would only
+  // tell when they are touched; it is asked for all of them at once first.
+  [[nodiscard]] bool may_hold_all(std::uint64_t blocks) const noexcept {
+    const bool has_slabs = blocks >= slab_table_blocks;
+    const std::uint64_t unit = has_slabs ? Source::slab_bytes : Source::chunk_bytes;
+    const std::uint64_t bytes = (blocks * block_bytes + unit - 1) / unit * unit;
+    if (bytes > byte_limit_.count()) return false;
+    if (bytes < least_to_ask_for) return true;
+    void* const all = ::operator new(static_cast<std::size_t>(bytes), std::nothrow);
+    ::operator delete(all);
+    return all != nullptr;
+  }
+
+  [[nodiscard]] std::byte* take_chunk(bool of_slab) noexcept {
+    if (spare_ == nullptr && of_slab && !cut_slab()) return nullptr;
+    if (spare_ != nullptr) {
+      std::byte* const chunk = spare_;
+      std::memcpy(&spare_, chunk, sizeof spare_);
+      return chunk;
+    }
+    if (!may_take(Source::chunk_bytes)) return nullptr;
+    void* const chunk = Source::take();
+    if (chunk != nullptr) ++chunks_;
+    return static_cast<std::byte*>(chunk);
+  }
+  // A chunk that was emptied is the next one to be filled. Those of a table that was too small for
+  // slabs are given back.
+  void spare_chunk(std::byte* chunk, bool of_slab) noexcept {
+    if (of_slab || !layouts_[1].has_slabs) {
+      std::memcpy(chunk, &spare_, sizeof spare_);
+      spare_ = chunk;
+    } else {
+      give_chunk(chunk);
+    }
+  }
+  void give_chunk(std::byte* chunk) noexcept {
+    --chunks_;
+    Source::give(chunk);
+  }
+  void give_spares() noexcept {
+    while (spare_ != nullptr) {
+      std::byte* const chunk = spare_;
+      std::memcpy(&spare_, chunk, sizeof spare_);
+      give_chunk(chunk);
+    }
+  }
+
+  // The pieces of a new slab become spare; false: limit or memory.
+  [[nodiscard]] bool cut_slab() noexcept {
+    if (!may_take(Source::slab_bytes + 2 * sizeof(void*))) return false;
+    if (slab_count_ == slab_room_) {
+      const std::size_t room = larger<std::size_t>(16, 2 * slab_room_);
+      if (!may_take(Source::slab_bytes + room * sizeof(void*))) return false;
+      void* const raw = ::operator new(room * sizeof(void*), std::nothrow);
+      if (raw == nullptr) return false;
+      if (slab_count_ != 0) std::memcpy(raw, slabs_, slab_count_ * sizeof(void*));
+      ::operator delete(slabs_);
+      slabs_ = static_cast<std::byte**>(raw);
+      slab_room_ = room;
+    }
+    auto* const slab = static_cast<std::byte*>(Source::take_slab(huge_pages_));
+    if (slab == nullptr) return false;
+    slabs_[slab_count_++] = slab;
+    for (std::size_t end = Source::slab_bytes; end != 0; end -= piece_bytes) {
+      std::byte* const piece = slab + (end - piece_bytes);
+      std::memcpy(piece, &spare_, sizeof spare_);
+      spare_ = piece;
+    }
+    return true;
+  }
+  void give_slabs() noexcept {
+    for (std::size_t i = 0; i < slab_count_; ++i) Source::give_slab(slabs_[i]);
+    ::operator delete(slabs_);
+    slabs_ = nullptr;
+    slab_count_ = slab_room_ = 0;
+  }
+
+  [[nodiscard]] bool make_layout(Layout& layout, std::uint64_t blocks) noexcept {
+    layout.has_slabs = blocks >= slab_table_blocks;
+    layout.buckets = blocks * block_buckets;
+    const std::uint64_t chunk_blocks = layout.chunk_bytes() / block_bytes;
+    layout.chunk_shift = 0;
+    while ((std::uint64_t{1} << layout.chunk_shift) < chunk_blocks * block_buckets)
+      ++layout.chunk_shift;
+    layout.chunk_count = (blocks + chunk_blocks - 1) / chunk_blocks;
+    const std::uint64_t bytes = layout.chunk_count * sizeof(std::byte*);
+    if (!may_take(bytes)) return false;
+    void* const raw = ::operator new(static_cast<std::size_t>(bytes), std::nothrow);
+    if (raw == nullptr) return false;
+    std::memset(raw, 0, static_cast<std::size_t>(bytes));
+    directory_bytes_ += bytes;
+    layout.chunks = static_cast<std::byte**>(raw);
+    return true;
+  }
+  void drop_layout(Layout& layout) noexcept {
+    for (std::uint64_t chunk = 0; chunk < layout.chunk_count; ++chunk)
+      if (layout.chunks[chunk] != nullptr && !layout.has_slabs) give_chunk(layout.chunks[chunk]);
+    drop_directory(layout);
+  }
+  void drop_directory(Layout& layout) noexcept {
+    directory_bytes_ -= layout.chunk_count * sizeof(std::byte*);
+    ::operator delete(layout.chunks);
+    layout = Layout{};
+  }
+  [[nodiscard]] bool copy_layout(Layout& layout, const Layout& from) noexcept {
+    if (from.buckets == 0) return true;
+    if (!make_layout(layout, from.blocks())) return false;
+    for (std::uint64_t i = 0; i < from.chunk_count; ++i) {
+      if (from.chunks[i] == nullptr) continue;
+      layout.chunks[i] = take_chunk(layout.has_slabs);
+      if (layout.chunks[i] == nullptr) return false;
+      std::memcpy(layout.chunks[i], from.chunks[i], layout.chunk_bytes());
+    }
+    return true;
+  }
+  void release() noexcept {
+    if (slab_count_ == 0) give_spares();
+    spare_ = nullptr;
+    if (layouts_[0].chunks != layouts_[1].chunks && layouts_[0].chunks != nullptr)
+      drop_layout(layouts_[0]);
+    if (layouts_[1].chunks != nullptr) drop_layout(layouts_[1]);
+    layouts_[0] = layouts_[1] = Layout{};
+    give_slabs();
+  }
+
+  // visit(block) in the order of the hashes.
+  template <class Visit>
+  void each_block(Visit&& visit) const {
+    for (std::uint64_t i = 0; i < blocks_left_; ++i) visit(layouts_[0].block(i));
+    for (std::uint64_t i = initialised_; i < layouts_[1].blocks(); ++i) visit(layouts_[1].block(i));
+  }
+
+  // Room for one more, by one step of growth or more; false: limit or memory, no id has changed.
+  // Steps that came due together, with the memory for them, are spread over the inserts that follow,
+  // so that each finds its memory fetched.
+  [[nodiscard, gnu::noinline]] bool make_room() noexcept {
+    const std::uint64_t count = std::uint64_t{size_} + taken_;
+    do {
+      bool has_grown = blocks_left_ != 0 || begin_cycle(next_blocks());
+      if (has_grown && count < due_) return true;
+      has_grown = has_grown && step();
+      if (!has_grown) {
+        due_ = larger(due_, count);
+        return false;
+      }
+    } while (count > live_blocks() * block_ids_most);
+    due_ = larger(due_, count + prefetches);
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t next_blocks() const noexcept {
+    const std::uint64_t blocks = layouts_[1].blocks();
+    const std::uint64_t roomy = blocks + blocks / 2;
+    return roomy < large_table_blocks ? roomy : blocks + blocks / 4;
+  }
+  // Emptied blocks do not count, nor new ones that nothing has come to.
+  [[nodiscard]] std::uint64_t live_blocks() const noexcept {
+    return blocks_left_ + layouts_[1].blocks() - initialised_;
+  }
+
+  [[nodiscard]] bool begin_cycle(std::uint64_t blocks) noexcept {
+    Layout layout;
+    if (blocks > most_blocks || !make_layout(layout, blocks)) return false;
+    layouts_[0] = layouts_[1];
+    layouts_[1] = layout;
+    if (layout.has_slabs && slab_count_ == 0) give_spares();
+    blocks_left_ = layouts_[0].blocks();
+    initialised_ = blocks;
+    last_old_ = ~std::uint64_t{0};
+    set_due();
+    return true;
+  }
+
+  // The ids of the highest old block go to the new ones; false: limit or memory, no id has changed.
+  [[nodiscard]] bool step() noexcept {
+    Layout& old = layouts_[0];
+    Layout& fresh = layouts_[1];
+    const std::uint64_t number = blocks_left_ - 1;
+    const std::uint64_t first_hash = first_hash_of(number, old.blocks());
+    const std::uint64_t lowest = fresh.block_of(first_hash);
+    const std::uint64_t highest = fresh.block_of(last_old_);
+    if (!ensure_overflow(block_slots + taken_) || !take_chunks(lowest)) return false;
+    const bool highest_has_ids = Rules::is_shared(highest, initialised_);
+
+    std::array<Slot, block_slots + bucket_slots> ids;
+    const unsigned count = gather(old.block(number), ids.data());
+    while (initialised_ > lowest) {
+      --initialised_;
+      std::memset(static_cast<void*>(fresh.block(initialised_)), 0, block_bytes);
+    }
+    blocks_left_ = number;
+    last_old_ = Rules::last_old(first_hash, old.blocks());
+    if (highest - lowest < scatter_blocks) {
+      scatter(ids.data(), count, lowest, highest, highest_has_ids);
+    } else {
+      for (unsigned i = 0; i < count; ++i) put(ids[i]);
+    }
+    if (number % old.chunk_blocks() == 0) {
+      std::byte*& chunk = old.chunks[number / old.chunk_blocks()];
+      spare_chunk(std::exchange(chunk, nullptr), old.has_slabs);
+    }
+    if (number == 0) {
+      drop_directory(old);
+      old = fresh;
+      last_old_ = ~std::uint64_t{0};
+    }
+    if (count == block_slots && overflow_.size() != 0) take_back();
+    count_step(count);
+    set_due();
+    aim_prefetch(lowest);
+    return true;
+  }
+
+  void count_step(std::size_t ids) noexcept {
+    ++work_.steps;
+    work_.ids_moved += ids;
+    work_.most_bytes = larger<std::uint64_t>(work_.most_bytes, ids * sizeof(Slot));
+  }
+
+  // The chunks of new blocks from `lowest` on; false: limit or memory, nothing changed.
+  [[nodiscard]] bool take_chunks(std::uint64_t lowest) noexcept {
+    Layout& fresh = layouts_[1];
+    const std::uint64_t first = lowest / fresh.chunk_blocks();
+    // Chunks are taken from the top downwards, so the first one there ends the search.
+    std::uint64_t missing = first;
+    while (missing < fresh.chunk_count && fresh.chunks[missing] == nullptr) ++missing;
+    for (std::uint64_t i = missing; i-- > first;) {
+      fresh.chunks[i] = take_chunk(fresh.has_slabs);
+      if (fresh.chunks[i] == nullptr) {
+        while (++i < missing) spare_chunk(std::exchange(fresh.chunks[i], nullptr), fresh.has_slabs);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // The ids of a block side by side; reads and writes a bucket more than there are.
+  [[nodiscard]] static unsigned gather(const Slot* block, Slot* ids) noexcept {
+    unsigned count = 0;
+    for (unsigned b = 0; b < block_buckets; ++b) {
+      unsigned here = 0;
+      for (unsigned i = 0; i < bucket_slots; ++i) {
+        const Slot slot = block[b * bucket_slots + i];
+        ids[count + i] = slot;
+        here += slot.hash != 0;
+      }
+      count += here;
+    }
+    return count;
+  }
+
+  static constexpr std::uint64_t scatter_blocks = 4;
+
+  // To the new blocks lowest ... highest, of which the highest may hold ids. Eight at a time: their
+  // places first, then the stores, so that few loads wait for the address of a store.
+  void scatter(const Slot* ids, unsigned count, std::uint64_t lowest, std::uint64_t highest,
+               bool highest_has_ids) noexcept {
+    constexpr unsigned group = 8;
+    const Layout& fresh = layouts_[1];
+    const std::uint64_t first_bucket = lowest * block_buckets;
+    std::array<Slot*, scatter_blocks> blocks{};
+    std::array<std::uint8_t, scatter_blocks * block_buckets> used{};
+    for (std::uint64_t i = lowest; i <= highest; ++i) blocks[i - lowest] = fresh.block(i);
+    if (highest_has_ids) {
+      const Slot* slot = blocks[highest - lowest];
+      std::uint8_t* const counts = used.data() + (highest - lowest) * block_buckets;
+      for (unsigned b = 0; b < block_buckets; ++b) {
+        unsigned here = 0;
+        for (unsigned i = 0; i < bucket_slots; ++i) here += (slot++)->hash != 0;
+        counts[b] = static_cast<std::uint8_t>(here);
+      }
+    }
+    constexpr std::uint32_t nowhere = ~std::uint32_t{0};
+    const auto place_in = [&](std::uint32_t bucket) {
+      std::uint32_t at = bucket;
+      for (unsigned tries = 0; used[at] >= bucket_slots; ++tries) {
+        if (tries == block_buckets) return nowhere;
+        at = at / block_buckets * block_buckets + (at + 1) % block_buckets;
+      }
+      return at * bucket_slots + used[at]++;
+    };
+    unsigned i = 0;
+    for (; i + group <= count; i += group) {
+      std::array<std::uint32_t, group> places;
+      for (unsigned j = 0; j < group; ++j)
+        places[j] = static_cast<std::uint32_t>(multiply_high(ids[i + j].hash, fresh.buckets) -
+                                               first_bucket);
+      for (unsigned j = 0; j < group; ++j) {
+        const unsigned already = used[places[j]];
+        if (already < bucket_slots) [[likely]] {
+          ++used[places[j]];
+          places[j] = places[j] * bucket_slots + already;
+        } else {
+          places[j] = place_in(places[j]);
+          if (places[j] == nowhere) put_in_overflow(ids[i + j]);
+        }
+      }
+      for (unsigned j = 0; j < group; ++j) {
+        if (places[j] != nowhere) [[likely]]
+          blocks[places[j] / block_slots][places[j] % block_slots] = ids[i + j];
+      }
+    }
+    for (; i < count; ++i) {
+      const std::uint32_t place = place_in(
+          static_cast<std::uint32_t>(multiply_high(ids[i].hash, fresh.buckets) - first_bucket));
+      if (place == nowhere) {
+        put_in_overflow(ids[i]);
+      } else {
+        blocks[place / block_slots][place % block_slots] = ids[i];
+      }
+    }
+  }
+
+  // The least hash whose block is `block`: that number * 2^64 / blocks, rounded up.
+  [[nodiscard]] static std::uint64_t first_hash_of(std::uint64_t block,
+                                                   std::uint64_t blocks) noexcept {
+    // Long division: what is left is always less than `blocks`.
+    std::uint64_t quotient = 0, left = block;
+#if defined(__SIZEOF_INT128__)
+    __extension__ using Wide = unsigned __int128;
+    const Wide dividend = static_cast<Wide>(left) << 64;
+    quotient = static_cast<std::uint64_t>(dividend / blocks);
+    left = static_cast<std::uint64_t>(dividend % blocks);
+#else
+    for (int bit = 0; bit < 64; ++bit) {
+      left *= 2;
+      quotient = quotient * 2 + (left >= blocks ? 1 : 0);
+      if (left >= blocks) left -= blocks;
+    }
+#endif
+    return quotient + (left != 0 ? 1 : 0);
+  }
+
+  // When the next step is due.
+  void set_due() noexcept {
+    const std::uint64_t blocks = live_blocks();
+    const Layout& fresh = layouts_[1];
+    due_ = blocks * block_ids(fresh.blocks());
+    if (fresh.blocks() < large_table_blocks || blocks_left_ == 0) return;
+    // A slab is taken when the ids are there that pay for it.
+    const std::uint64_t lowest =
+        fresh.block_of(first_hash_of(blocks_left_ - 1, layouts_[0].blocks()));
+    if (spare_ != nullptr || fresh.chunks[lowest / fresh.chunk_blocks()] != nullptr) return;
+    const std::uint64_t bytes = heap_bytes() + Source::slab_bytes;
+    due_ = larger(due_, smaller(bytes / 239 * 10, blocks * block_ids_most));
+  }
+
+  static constexpr unsigned prefetches = 36;
+
+  // Growth's memory is fetched ahead of it, four lines an insert: the block to be emptied and the
+  // next new ones.
+  void aim_prefetch(std::uint64_t lowest) noexcept {
+    prefetches_left_ = 0;
+    if (blocks_left_ == 0) return;
+    const Layout& fresh = layouts_[1];
+    ahead_ = {};
+    ahead_[2] = layouts_[0].block(blocks_left_ - 1);
+    for (unsigned i = 0; i < 2; ++i) {
+      if (lowest < i + 1) continue;
+      const std::uint64_t number = lowest - 1 - i;
+      if (fresh.chunks[number / fresh.chunk_blocks()] != nullptr)
+        ahead_[1 - i] = fresh.block(number);
+    }
+    prefetches_left_ = prefetches;
+  }
+  [[gnu::always_inline]] inline void prefetch_step() noexcept {
+    if (prefetches_left_ == 0) return;
+    // From the old block to the first new one and the top of the second.
+    const unsigned at = --prefetches_left_ + 48 - prefetches;
+    const Slot* const lines = ahead_[at / 16];
+    if (lines == nullptr) return;
+    for (unsigned i = 0; i < 4; ++i) __builtin_prefetch(lines + ((at % 16) * 4 + i) * 4, 1, 2);
+  }
+
+  // By force: g++ takes a function that does nothing but prefetch for one without effect.
+  [[gnu::always_inline]] inline void prefetch_home(std::uint64_t hash) const noexcept {
+    const Slot* const bucket = bucket_of(hash);
+    __builtin_prefetch(bucket, 1);
+    __builtin_prefetch(bucket + 4, 1);
+  }
+  // Once the home bucket is there: the next one, where it is full.
+  [[gnu::always_inline]] inline void prefetch_rest(std::uint64_t hash) const noexcept {
+    const Slot* bucket = bucket_of(hash);
+    if (is_full(bucket)) {
+      bucket = next(bucket);
+      __builtin_prefetch(bucket, 1);
+      __builtin_prefetch(bucket + 4, 1);
+    }
+  }
+
+  void swap_state(FrontierTable& other) noexcept {
+    std::swap(layouts_, other.layouts_);
+    std::swap(last_old_, other.last_old_);
+    std::swap(blocks_left_, other.blocks_left_);
+    std::swap(initialised_, other.initialised_);
+    std::swap(size_, other.size_);
+    std::swap(taken_, other.taken_);
+    std::swap(due_, other.due_);
+    std::swap(spare_, other.spare_);
+    std::swap(slabs_, other.slabs_);
+    std::swap(slab_count_, other.slab_count_);
+    std::swap(slab_room_, other.slab_room_);
+    std::swap(chunks_, other.chunks_);
+    std::swap(directory_bytes_, other.directory_bytes_);
+    std::swap(ahead_, other.ahead_);
+    std::swap(prefetches_left_, other.prefetches_left_);
+    std::swap(work_, other.work_);
+  }
+
+  // First what every insert reads.
+  std::array<Layout, 2> layouts_;  // the old one and the new; the same but while growing
+  std::uint64_t last_old_ = ~std::uint64_t{0};
+  std::uint64_t due_ = 0;  // ids at which the next step of growth is due
+  std::size_t size_ = 0;   // with those in the overflow
+  std::size_t taken_ = 0;  // rooms; the overflow always has as many free
+  std::array<const Slot*, 3> ahead_{};
+  std::uint64_t blocks_left_ = 0;  // of the old layout; zero: not growing
+  std::uint64_t initialised_ = 0;  // the lowest new block that ids may be in
+  unsigned prefetches_left_ = 0;
+  bool huge_pages_;
+  std::byte* spare_ = nullptr;  // chunks to be filled next, each pointing to another
+  std::byte** slabs_ = nullptr;
+  std::size_t slab_count_ = 0;
+  std::size_t slab_room_ = 0;
+  std::uint64_t chunks_ = 0;  // that are no pieces of slabs
+  std::uint64_t directory_bytes_ = 0;
+  ByteSize byte_limit_;
+  TableWork work_;
+  Overflow overflow_;
+};
+
+}  // namespace idem::inline IDEM_ABI::detail

@@ -1,0 +1,206 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <idem/core/bytes.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/frontier_table.hpp>
+#include <idem/detail/memory/hash_order.hpp>
+#include <idem/detail/memory/id_table.hpp>
+#include <idem/detail/memory/wide_id.hpp>
+
+namespace idem::inline IDEM_ABI::detail {
+
+// An exact set of 128-bit ids: one array while it is small, then a FrontierTable. Both keep hashed
+// ids. Under a budget of less than a mebibyte the array stays.
+template <class Id, class Hash, class Source = SystemChunks, class Rules = FrontierRules>
+class WideTable {
+ public:
+  static constexpr std::size_t min_capacity = 16;
+
+  WideTable(const Hash& hash, ByteSize byte_limit, bool huge_pages) noexcept
+      : hash_(hash),
+        byte_limit_(byte_limit),
+        array_(SlotHash{}, stays_array(byte_limit) ? byte_limit : ByteSize::unlimited()),
+        blocks_(hash, byte_limit, huge_pages) {}
+
+  WideTable(const WideTable&) = default;
+  WideTable(WideTable&&) = default;
+  WideTable& operator=(const WideTable& other) {
+    if (this != &other) *this = WideTable(other);
+    return *this;
+  }
+  WideTable& operator=(WideTable&&) = default;
+  ~WideTable() = default;
+
+  [[nodiscard]] std::size_t size() const noexcept { return array_.size() + blocks_.size(); }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept {
+    return array_.heap_bytes() + blocks_.heap_bytes();
+  }
+  [[nodiscard]] const Hash& hash() const noexcept { return hash_.hash(); }
+  [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept { return hash_.slot(id).hash; }
+  [[nodiscard]] TableWork work() const noexcept {
+    return blocks_.has_begun() ? blocks_.work() : array_.work();
+  }
+
+  [[nodiscard]] bool contains(const Id& id) const noexcept {
+    const Slot key = hash_.slot(id);
+    return blocks_.has_begun() ? blocks_.contains(key) : array_.contains(key);
+  }
+
+  [[nodiscard]] Verdict insert(const Id& id) noexcept {
+    const Slot key = hash_.slot(id);
+    if (blocks_.has_begun()) [[likely]]
+      return blocks_.insert(key);
+    return insert_small(key);
+  }
+
+  // id_of(i) is the i-th id.
+  void insert(std::size_t count, Verdict* verdicts, const auto& id_of) noexcept {
+    std::size_t done = 0;
+    while (done < count && !blocks_.has_begun()) {
+      if (array_room() == 0) {
+        verdicts[done] = insert_small(hash_.slot(id_of(done)));
+        ++done;
+        continue;
+      }
+      const std::size_t here = smaller(count - done, array_room());
+      array_.insert(here, verdicts + done,
+                    [&](std::size_t i) { return hash_.slot(id_of(done + i)); });
+      done += here;
+    }
+    if (done < count) {
+      blocks_.insert(count - done, verdicts + done,
+                     [&](std::size_t i) { return hash_.slot(id_of(done + i)); });
+    }
+  }
+
+  [[nodiscard]] bool erase(const Id& id) noexcept {
+    const Slot key = hash_.slot(id);
+    return blocks_.has_begun() ? blocks_.erase(key) : array_.erase(key);
+  }
+
+  [[nodiscard]] bool reserve(std::size_t count) noexcept {
+    if (blocks_.has_begun()) return blocks_.reserve(count);
+    if (stays_array(byte_limit_) || (count <= array_ids && array_.taken() <= array_ids - count))
+      return array_.reserve(count);
+    return leave_array(count);
+  }
+  [[nodiscard]] bool warm(std::size_t more) noexcept {
+    const std::size_t count = size();
+    return more <= static_cast<std::size_t>(-1) - count && reserve(count + more);
+  }
+
+  [[nodiscard]] bool take_room() noexcept {
+    if (!blocks_.has_begun()) {
+      if (array_room() != 0) return array_.take_room();
+      if (!leave_array(0)) return false;
+    }
+    return blocks_.take_room();
+  }
+  void release_room() noexcept {
+    blocks_.has_begun() ? blocks_.release_room() : array_.release_room();
+  }
+  void record_in_room(const Id& id) noexcept {
+    const Slot key = hash_.slot(id);
+    blocks_.has_begun() ? blocks_.record_in_room(key) : array_.record_in_room(key);
+  }
+
+  void clear() noexcept { blocks_.has_begun() ? blocks_.clear() : array_.clear(); }
+
+  // keep(id) for every id until it says false, in no order.
+  template <class Keep>
+  void each(Keep&& keep) const {
+    const auto visit = [&](const Slot& slot) { return keep(id_of(slot)); };
+    (void)(blocks_.has_begun() ? blocks_.each(visit) : array_.each(visit));
+  }
+
+  // Visits every id in ascending order of (slot(id), id).
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    if (!blocks_.has_begun()) {
+      array_.template for_each<Id>([&](const Slot& slot) { return id_of(slot); }, visit);
+      return;
+    }
+    HashOrder<Id> order;
+    blocks_.each_range([&](const auto& each) {
+      order.run(
+          [&](const auto& take) {
+            each([&](const Slot& slot) { take({slot.hash, id_of(slot)}); });
+          },
+          [&](const auto& entry) { visit(entry.id); });
+    });
+  }
+
+  [[nodiscard]] auto probe_lengths() const noexcept { return blocks_.probe_lengths(); }
+
+ private:
+  using Array = IdTable<Slot, SlotHash>;
+
+  // Leaving an array of so many moves 48 KiB.
+  static constexpr std::size_t array_ids = Array::room_for(4096);
+  static constexpr std::uint64_t least_bytes_of_blocks = std::uint64_t{1} << 20;
+
+  [[nodiscard]] static constexpr bool stays_array(ByteSize byte_limit) noexcept {
+    return byte_limit.count() < least_bytes_of_blocks;
+  }
+
+  [[nodiscard]] Id id_of(const Slot& slot) const noexcept {
+    Id id;
+    hash_.id(slot, id);
+    return id;
+  }
+
+  // Ids that may go into the array one after the other.
+  [[nodiscard]] std::size_t array_room() const noexcept {
+    if (stays_array(byte_limit_)) return static_cast<std::size_t>(-1);
+    const std::size_t used = array_.size() + array_.taken();
+    return used < array_ids ? array_ids - used : 0;
+  }
+  [[nodiscard, gnu::noinline]] Verdict insert_small(const Slot& key) noexcept {
+    if (array_room() != 0) return array_.insert(key);
+    if (array_.contains(key)) return Verdict::duplicate;
+    if (!leave_array(0)) return Verdict::full;
+    return blocks_.insert(key);
+  }
+
+  // To blocks with room for `count` ids and what is here; false: limit or memory, nothing changed.
+  [[nodiscard, gnu::noinline]] bool leave_array(std::size_t count) noexcept {
+    const std::size_t rooms = array_.taken();
+    const std::uint64_t wanted = larger<std::uint64_t>(count, array_.size() + 1) + rooms;
+    blocks_.limit(ByteSize(byte_limit_.count() - array_.heap_bytes()));
+    bool is_whole = blocks_.begin(wanted) && blocks_.take_rooms(rooms);
+    is_whole = is_whole && array_.each([&](const Slot& slot) {
+      return blocks_.insert(slot) == Verdict::fresh;
+    });
+    if (is_whole) {
+      blocks_.moved_in(array_.work());
+      array_ = Array(SlotHash{}, ByteSize::unlimited());
+    } else if (blocks_.has_begun()) {
+      blocks_.end();
+    }
+    blocks_.limit(byte_limit_);
+    return is_whole;
+  }
+
+  WideHash<Hash> hash_;
+  ByteSize byte_limit_;
+  Array array_;
+  FrontierTable<Hash, Source, Rules> blocks_;
+};
+
+// The table of an IdSet of 64-bit ids: one array that doubles.
+template <class Id, class Hash>
+class NarrowTable : public IdTable<Id, Hash> {
+ public:
+  NarrowTable(const Hash& hash, ByteSize byte_limit, bool) noexcept
+      : IdTable<Id, Hash>(hash, byte_limit) {}
+};
+
+}  // namespace idem::inline IDEM_ABI::detail
