@@ -3,6 +3,7 @@
 // The public names that take no default template argument, declared only: for headers that mention
 // idem without using it.
 
+#include <cstddef>
 #include <cstdint>
 
 #include <idem/detail/abi.hpp>
@@ -50,6 +51,10 @@ struct Remember;
 struct Claims;
 struct HostileKeys;
 struct AcceptFalseDuplicates;
+struct Counters;
+template <std::size_t shards>
+struct Sharded;
+struct DeduplicatorCounters;
 template <class... Axis>
 struct Policy;
 struct ClaimOptions;

@@ -1,3 +1,5 @@
+#include <cstdint>
+#include <iostream>
 #include <optional>
 
 #include <doctest/doctest.h>
@@ -26,6 +28,7 @@ Instant at(std::int64_t nanoseconds) { return Instant::at(Duration::nanoseconds(
 // The child leaves by _exit, as the parent's stack is none of its business.
 template <class Check>
 int in_child(const Check& check) {
+  std::cout.flush();
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) ::_exit(check());

@@ -55,6 +55,19 @@ TEST_CASE("claims: memory_bytes is what was allocated and the object itself") {
   }
 }
 
+TEST_CASE("shards: memory_bytes is what all of them allocated and the object itself") {
+  const auto before = allocations();
+  {
+    idem::Deduplicator<Uuid, idem::Policy<idem::Sharded<8>, idem::Claims>> seen(
+        {.claims = {.max_in_flight = 10, .max_attempts = 3}});
+    for (std::uint64_t i = 0; i < 20'000; ++i) {
+      REQUIRE(seen.insert(key(i)) == Verdict::fresh);
+    }
+    CHECK(seen.memory_bytes() == sizeof seen + (allocations().live_bytes - before.live_bytes));
+  }
+  CHECK(allocations().live == before.live);
+}
+
 TEST_CASE("claims: the constructor throws and leaks nothing, whichever allocation fails") {
   for (const Failing mode : modes) {
     bool threw = false;

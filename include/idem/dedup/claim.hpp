@@ -33,6 +33,7 @@ struct ClaimOptions {
   std::size_t max_failed_keys = 1024;
   // The token of the first claim; later ones count up. A sink that outlives this object needs one
   // higher than all it saw before: an epoch of the owner's in the upper bits, say. 1 to 2^63.
+  // Under Sharded<N> the shards begin here and at the next N - 1, and count by N.
   std::uint64_t first_token = 1;
 };
 
@@ -45,7 +46,8 @@ struct ClaimOptions {
 //            does changes anything. In a child made by fork() a claim of the parent's is somebody
 //            else's: its guard answers `fenced` and frees nothing.
 // Threads    every member, the destructor and the moves touch the Deduplicator: hold its lock for
-//            them too, as docs/claims.md shows. Between them the claim may wait on any thread.
+//            them too, as docs/claims.md shows. Under Sharded they take the lock themselves. Between
+//            them the claim may wait on any thread.
 // Lifetime   move-only. Must end before its Deduplicator does; the Deduplicator's destructor aborts
 //            the program otherwise.
 template <class Dedup>
@@ -53,14 +55,12 @@ class [[nodiscard]] Claim {
  public:
   Claim(Claim&& other) noexcept
       : owner_(std::exchange(other.owner_, nullptr)),
-        ticket_(other.ticket_),
-        verdict_(std::exchange(other.verdict_, Verdict::unknown)) {}
+        ticket_(std::exchange(other.ticket_, detail::ClaimTicket{})) {}
   Claim& operator=(Claim&& other) noexcept {
     if (this == &other) return *this;
     abort();
     owner_ = std::exchange(other.owner_, nullptr);
-    ticket_ = other.ticket_;
-    verdict_ = std::exchange(other.verdict_, Verdict::unknown);
+    ticket_ = std::exchange(other.ticket_, detail::ClaimTicket{});
     return *this;
   }
   ~Claim() { abort(); }
@@ -68,13 +68,14 @@ class [[nodiscard]] Claim {
   // `fresh`: process the message. Otherwise why not: `duplicate`, `in_progress`, `poisoned`,
   // `full`, or what else the memory means. What claim() answered; it does not follow later events.
   // `unknown` once moved from.
-  [[nodiscard]] Verdict verdict() const noexcept { return verdict_; }
+  [[nodiscard]] Verdict verdict() const noexcept { return ticket_.verdict; }
 
   // Whether commit() could still answer `fresh`: claimed, not ended, not taken over.
   [[nodiscard]] bool holds() const noexcept { return owner_ != nullptr && owner_->owns(ticket_); }
 
-  // Greater than every token handed out before by this Deduplicator, see first_token: hand it to
-  // a sink that refuses older ones. Means something only when verdict() is `fresh`.
+  // Greater than every token handed out before by this Deduplicator, or under Sharded, where no two
+  // claims share one either, than every token handed out before on this key; see first_token. Hand
+  // it to a sink that refuses older ones. Means something only when verdict() is `fresh`.
   [[nodiscard]] std::uint64_t token() const noexcept { return ticket_.token; }
 
   // 1 for the first claim on the key, one more after each takeover. After an abort it goes on where
@@ -106,15 +107,12 @@ class [[nodiscard]] Claim {
  private:
   friend Dedup;
 
-  explicit Claim(Verdict verdict) noexcept : verdict_(verdict) {}
+  explicit Claim(Verdict verdict) noexcept : ticket_{.verdict = verdict} {}
   Claim(Dedup& owner, const detail::ClaimTicket& ticket) noexcept
-      : owner_(ticket.verdict == Verdict::fresh ? &owner : nullptr),
-        ticket_(ticket),
-        verdict_(ticket.verdict) {}
+      : owner_(ticket.verdict == Verdict::fresh ? &owner : nullptr), ticket_(ticket) {}
 
   Dedup* owner_ = nullptr;
   detail::ClaimTicket ticket_;
-  Verdict verdict_;
 };
 
 }  // namespace idem::inline IDEM_ABI

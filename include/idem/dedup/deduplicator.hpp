@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -13,13 +12,15 @@
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/dedup/claim.hpp>
+#include <idem/dedup/counters.hpp>
 #include <idem/dedup/policy.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
-#include <idem/detail/core/words.hpp>
 #include <idem/detail/dedup/axes.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
 #include <idem/detail/dedup/engine.hpp>
+#include <idem/detail/dedup/one_thread.hpp>
+#include <idem/detail/dedup/shards.hpp>
 #include <idem/memory/id_set.hpp>
 
 namespace idem::inline IDEM_ABI {
@@ -45,9 +46,10 @@ struct DeduplicatorOptions {
 //             entries of about 64 bytes and, where max_attempts sets a limit, max_failed_keys of
 //             them, taken in the constructor.
 // Complexity  its memory's. Without Claims it adds nothing to a call.
-// Threads     one at a time; put a lock around it otherwise, and around its claims, whose
-//             destructors touch it too.
-// Lifetime    copied and moved like a value; with Claims neither, since open claims point at it.
+// Threads     any number under Sharded. Without, one at a time; put a lock around it otherwise, and
+//             around its claims, whose destructors touch it too.
+// Lifetime    copied and moved like a value; with Claims neither, since open claims point at it,
+//             nor under Sharded, since other threads may be in it.
 // Errors      options that are nonsense throw std::invalid_argument, in the constructor. All else
 //             is noexcept.
 // Example     README.md
@@ -87,6 +89,8 @@ class Deduplicator {
 
  public:
   using Key = K;
+  // 0: one thread at a time.
+  static constexpr std::size_t shards = Reading::shards;
   using Options = DeduplicatorOptions<
       typename Memory::Options,
       std::conditional_t<Reading::claims, ClaimOptions, detail::AxisNotNamed<Claims>>>;
@@ -106,11 +110,11 @@ class Deduplicator {
                 "hold room for a commit (idem::Settling); a filter cannot back a claim");
 
   Deduplicator() : Deduplicator(Options()) {}
-  explicit Deduplicator(const Options& options) : engine_(options.memory, options.claims) {}
+  explicit Deduplicator(const Options& options) : access_(options.memory, options.claims) {}
   // Goes on from a memory that was filled before, one that was loaded from a snapshot say. Of the
   // options its own are not looked at.
-  explicit Deduplicator(Memory&& memory, const Options& options = Options())
-      : engine_(std::move(memory), options.claims) {}
+  explicit Deduplicator(Memory&& memory, const Options& options = Options()) requires(shards == 0)
+      : access_(std::move(memory), options.claims) {}
 
   // The action that a verdict of this object permits; see idem::action.
   [[nodiscard]] static constexpr Action action(Verdict verdict) noexcept {
@@ -124,43 +128,29 @@ class Deduplicator {
   // effect is the output itself, or to tell the object what is already done, as when it is rebuilt
   // from a log of effects. With Claims also `in_progress`, recording nothing, while a claim on the
   // key is open, its lease over or not, and `poisoned` once its attempts are exhausted.
-  Verdict insert(const K& key, At at) noexcept { return engine_.insert(store(key), at); }
+  Verdict insert(const K& key, At at) noexcept { return access_.insert(key, at); }
   Verdict insert(const K& key) noexcept requires(!needs_time) { return insert(key, timeless); }
 
   // As that many single inserts in order, with their cache misses overlapped. The spans have one
-  // size; anything else aborts the program.
+  // size; anything else aborts the program. Under Sharded the order holds for each key; the lock of
+  // a shard is taken once for up to 512 keys, and other threads' calls may come between.
   void insert(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
     detail::require_equal_sizes(keys.size(), verdicts.size());
-    if constexpr (stores_key_itself) {
-      engine_.insert(keys, at, verdicts);
-    } else {
-      constexpr std::size_t chunk = 64;
-      std::array<Stored, chunk> stored;
-      for (std::size_t begin = 0; begin < keys.size(); begin += chunk) {
-        const std::size_t count = detail::smaller(chunk, keys.size() - begin);
-        for (std::size_t i = 0; i < count; ++i) stored[i] = store(keys[begin + i]);
-        engine_.insert(std::span<const Stored>(stored).first(count), at,
-                       verdicts.subspan(begin, count));
-      }
-    }
+    access_.insert(keys, at, verdicts);
   }
   void insert(std::span<const K> keys, std::span<Verdict> verdicts) noexcept requires(!needs_time) {
     insert(keys, timeless, verdicts);
   }
 
   // What insert would answer, except `full`; records nothing.
-  [[nodiscard]] Verdict check(const K& key, At at) const noexcept {
-    return engine_.check(store(key), at);
-  }
+  [[nodiscard]] Verdict check(const K& key, At at) const noexcept { return access_.check(key, at); }
   [[nodiscard]] Verdict check(const K& key) const noexcept requires(!needs_time) {
     return check(key, timeless);
   }
 
   // Forgets the key and its failed attempts, for a redrive say: it is fresh again, poisoned or not.
   // Whether there was something to forget. An open claim on it stays.
-  bool forget(const K& key) noexcept requires Forgetting<Memory> {
-    return engine_.forget(store(key));
-  }
+  bool forget(const K& key) noexcept requires Forgetting<Memory> { return access_.forget(key); }
 
   // Claims the key for the length of the lease. The verdict of the claim is `fresh` where the
   // caller shall process the message and then commit, also when it takes over a claim whose lease
@@ -169,7 +159,7 @@ class Deduplicator {
   // being fenced with that answer; `full` when max_in_flight claims are open or the memory has no
   // room, in which case nothing was recorded.
   [[nodiscard]] Claim claim(const K& key, At at) noexcept requires(Reading::claims) {
-    return Claim(*this, engine_.claim(store(key), at));
+    return Claim(*this, access_.claim(key, at));
   }
 
   // A claim that is none, with that verdict: what to answer in place of claim() while nobody can
@@ -180,26 +170,35 @@ class Deduplicator {
 
   // The claims that are open, taken over or not ended yet.
   [[nodiscard]] std::size_t claims_in_flight() const noexcept requires(Reading::claims) {
-    return engine_.claims_in_flight();
+    return access_.claims_in_flight();
   }
 
   // Keys remembered; claims that are open are not.
   [[nodiscard]] std::size_t size() const noexcept requires requires(const Memory& m) { m.size(); }
-  { return engine_.memory().size(); }
+  { return access_.size(); }
 
-  // Makes room for `count` keys in all, ahead of a rebuild say. Errors: as the memory's.
-  void reserve(std::size_t count) requires requires(Memory& m) { m.reserve(count); }
-  { engine_.memory().reserve(count); }
+  // Makes room for `count` keys in all, ahead of a rebuild say. Errors: as the memory's. Shards have
+  // expected_keys.
+  void reserve(std::size_t count) requires(shards == 0) && requires(Memory& m) { m.reserve(count); }
+  { access_.memory().reserve(count); }
 
   // Forgets every key and every failed attempt, and keeps the memory; open claims stay open.
   void clear() noexcept requires requires(Memory& m) { m.clear(); }
-  { engine_.clear(); }
+  { access_.clear(); }
 
   // Every byte the object holds, itself included.
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return engine_.memory_bytes(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return access_.memory_bytes(); }
+
+  // What was answered and done since the object was made. Under Sharded the shards are read one
+  // after the other, as by the other sums here: other threads' calls may come between.
+  [[nodiscard]] DeduplicatorCounters counters() const noexcept requires(Reading::counts) {
+    return access_.counters();
+  }
 
   // The memory itself, for what only it can tell.
-  [[nodiscard]] const Memory& memory() const noexcept { return engine_.memory(); }
+  [[nodiscard]] const Memory& memory() const noexcept requires(shards == 0) {
+    return access_.memory();
+  }
 
   // Arguments that would silently become another key.
   template <detail::LossyKey<K> T>
@@ -222,30 +221,26 @@ class Deduplicator {
  private:
   friend Claim;
 
-  static constexpr At timeless{.now = Instant()};
+  using Engine = detail::DedupEngine<Memory, Reading, short_digest>;
+  using Access = typename std::conditional_t<
+      Reading::shards == 0, std::type_identity<detail::OneThread<K, Engine>>,
+      std::type_identity<detail::Shards<K, Engine, Reading::shards>>>::type;
 
-  // The key itself where the memory stores keys, a new value otherwise.
-  [[nodiscard]] decltype(auto) store(const K& key) const noexcept {
-    if constexpr (stores_key_itself) {
-      return (key);
-    } else {
-      return Stored(KeyTraits<K>::store(key, engine_.memory().hash()));
-    }
-  }
+  static constexpr At timeless{.now = Instant()};
 
   // For the guards.
   [[nodiscard]] bool owns(const detail::ClaimTicket& ticket) const noexcept {
-    return engine_.owns(ticket);
+    return access_.owns(ticket);
   }
   [[nodiscard]] Verdict commit_claim(const detail::ClaimTicket& ticket, At at) noexcept {
-    return engine_.commit(ticket, at);
+    return access_.commit(ticket, at);
   }
   [[nodiscard]] Verdict renew_claim(const detail::ClaimTicket& ticket, Instant now) noexcept {
-    return engine_.renew(ticket, now);
+    return access_.renew(ticket, now);
   }
-  void abort_claim(const detail::ClaimTicket& ticket) noexcept { engine_.abort(ticket); }
+  void abort_claim(const detail::ClaimTicket& ticket) noexcept { access_.abort(ticket); }
 
-  detail::DedupEngine<Memory, Reading, short_digest> engine_;
+  Access access_;
 };
 
 }  // namespace idem::inline IDEM_ABI

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
 
 #include <idem/core/hash.hpp>
@@ -25,6 +26,19 @@ struct HostileKeys {};
 // A fresh message may be taken for a duplicate and lost, with the probability the memory states.
 // Without this word no policy compiles whose memory may drop.
 struct AcceptFalseDuplicates {};
+
+// Counts what it answers and does: Deduplicator::counters().
+struct Counters {};
+
+// Any number of threads at once: every key is at home in one of N shards, each with a memory and a
+// lock of its own, so that of the threads that bring one key exactly one gets `fresh`.
+//
+// Each shard has the options of the memory and of the claims whole: a budget, expected_keys,
+// max_in_flight and max_failed_keys are N times what they say, and `full` is answered when the
+// shard of the key is full, somewhat before the sum is. Several times as many shards as threads keep
+// them out of each other's way; 1 to 1024.
+template <std::size_t shards>
+struct Sharded {};
 
 // How a Deduplicator remembers and decides: a list of axes.
 //

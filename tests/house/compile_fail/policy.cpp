@@ -2,9 +2,12 @@
 
 #include <idem/idem.hpp>
 
+#include <utility>
+
 #if CASE == 0
 idem::Deduplicator<idem::Uuid,
-                   idem::Policy<idem::Claims, idem::HostileKeys, idem::Remember<idem::UuidSet>>>
+                   idem::Policy<idem::Claims, idem::HostileKeys, idem::Remember<idem::UuidSet>,
+                                idem::Counters, idem::Sharded<4>>>
     seen;
 
 #elif CASE == 1  // must-fail: names something that is no axis
@@ -35,4 +38,23 @@ idem::Deduplicator<Payment> seen;
 #elif CASE == 7  // must-fail: does not model idem::Memory
 struct Amnesia {};
 idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<Amnesia>>> seen;
+
+#elif CASE == 8  // must-fail: names an axis twice
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<2>, idem::Sharded<4>>> seen;
+
+#elif CASE == 9  // must-fail: N is at least 1 and at most 1024
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<0>>> seen;
+
+#elif CASE == 10  // must-fail: N is at least 1 and at most 1024
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<2048>>> seen;
+
+#elif CASE == 11  // must-fail: deleted
+// Other threads may be in it.
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<2>>> seen;
+auto elsewhere = std::move(seen);
+
+#elif CASE == 12  // must-fail: constraint|no matching|invalid reference
+// Counters have to be named.
+idem::Deduplicator<idem::Uuid> seen;
+auto counters = seen.counters();
 #endif

@@ -14,6 +14,9 @@ struct Remember;
 struct Claims;
 struct HostileKeys;
 struct AcceptFalseDuplicates;
+struct Counters;
+template <std::size_t shards>
+struct Sharded;
 template <class... Axis>
 struct Policy;
 
@@ -28,12 +31,19 @@ template <class M>
 struct AxisOf<Remember<M>> {
   using type = Remember<void>;
 };
+template <std::size_t shards>
+struct AxisOf<Sharded<shards>> {
+  using type = Sharded<0>;
+};
 
 template <class Tag>
-inline constexpr bool is_axis = std::is_same_v<Tag, Claims> || std::is_same_v<Tag, HostileKeys> ||
-                                std::is_same_v<Tag, AcceptFalseDuplicates>;
+inline constexpr bool is_axis =
+    std::is_same_v<Tag, Claims> || std::is_same_v<Tag, HostileKeys> ||
+    std::is_same_v<Tag, AcceptFalseDuplicates> || std::is_same_v<Tag, Counters>;
 template <class M>
 inline constexpr bool is_axis<Remember<M>> = true;
+template <std::size_t shards>
+inline constexpr bool is_axis<Sharded<shards>> = true;
 
 template <class Tag, class... Axis>
 inline constexpr std::size_t times_named =
@@ -54,6 +64,16 @@ struct MemoryNamed<Fallback, Remember<M>, Rest...> {
 };
 template <class Fallback, class First, class... Rest>
 struct MemoryNamed<Fallback, First, Rest...> : MemoryNamed<Fallback, Rest...> {};
+
+// The number of shards an axis names.
+template <class Axis>
+inline constexpr std::size_t shards_named = 0;
+template <std::size_t shards>
+inline constexpr std::size_t shards_named<Sharded<shards>> = shards;
+template <class Axis>
+inline constexpr bool is_good_number_of_shards = true;
+template <std::size_t shards>
+inline constexpr bool is_good_number_of_shards<Sharded<shards>> = shards >= 1 && shards <= 1024;
 
 // The same memory under another hash.
 template <class M, class Hash>
@@ -94,12 +114,19 @@ template <class Fallback, class... Axis>
 struct PolicyReading<Fallback, Policy<Axis...>> {
   static_assert((is_axis<Axis> && ...),
                 "idem::Policy<...> names something that is no axis; the axes are Remember<M>, "
-                "Claims, HostileKeys and AcceptFalseDuplicates");
+                "Claims, HostileKeys, AcceptFalseDuplicates, Counters and Sharded<N>");
   static_assert((names_once<Axis, Axis...> && ...), "idem::Policy<...> names an axis twice");
+
+  static_assert((is_good_number_of_shards<Axis> && ...),
+                "idem::Sharded<N>: N is at least 1 and at most 1024");
 
   static constexpr bool claims = times_named<Claims, Axis...> != 0;
   static constexpr bool hostile_keys = times_named<HostileKeys, Axis...> != 0;
   static constexpr bool accepts_false_duplicates = times_named<AcceptFalseDuplicates, Axis...> != 0;
+
+  static constexpr bool counts = times_named<Counters, Axis...> != 0;
+  // 0: one thread at a time.
+  static constexpr std::size_t shards = (shards_named<Axis> + ... + std::size_t{0});
 
   using NamedMemory = typename MemoryNamed<Fallback, Axis...>::type;
   static_assert(std::is_class_v<NamedMemory>, "idem::Remember<M>: M is no memory");

@@ -23,6 +23,12 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
+// Which tokens a book hands out, so that the shards of one Deduplicator never hand out the same.
+struct TokenLane {
+  std::uint64_t offset = 0;
+  std::uint64_t step = 1;
+};
+
 // The claims of one memory: who owns which key, until when, under which token; and how often a key
 // failed, where there is a limit to that.
 template <class Stored>
@@ -32,9 +38,10 @@ class ClaimBook {
   using Number = typename Table::Number;
   static constexpr Number none = Table::none;
 
-  explicit ClaimBook(const ClaimOptions& options)
+  explicit ClaimBook(const ClaimOptions& options, TokenLane lane)
       : lease_(checked(options).lease),
-        next_token_(options.first_token),
+        next_token_(options.first_token + lane.offset),
+        token_step_(lane.step),
         forks_(fork_count()),
         max_attempts_(options.max_attempts),
         table_(made<Table>(options.max_in_flight, "ClaimOptions.max_in_flight")),
@@ -71,12 +78,15 @@ class ClaimBook {
   }
 
   // A token identifies one grant for ever, so an entry that was freed, taken over or used again
-  // never matches an old one. What was granted before a fork is the parent's.
+  // never matches an old one.
+  [[nodiscard]] bool owns(const ClaimTicket& ticket) const noexcept {
+    return table_.entry(ticket.number).token == ticket.token;
+  }
+
+  // What was granted before a fork is the parent's, and a child asks nothing else about it. Reads
+  // only what never changes.
   [[nodiscard]] bool is_ours(const ClaimTicket& ticket) const noexcept {
     return ticket.process == process();
-  }
-  [[nodiscard]] bool owns(const ClaimTicket& ticket) const noexcept {
-    return is_ours(ticket) && table_.entry(ticket.number).token == ticket.token;
   }
 
   // The first claim on a key that is not in the book, which is not full, or the next after claims
@@ -133,9 +143,7 @@ class ClaimBook {
     }
     ++guards_;
   }
-  void guard_ended(const ClaimTicket& ticket) noexcept {
-    if (is_ours(ticket)) --guards_;
-  }
+  void guard_ended() noexcept { --guards_; }
 
  private:
   static constexpr std::uint64_t no_token = 0;  // the first is at least 1
@@ -183,7 +191,7 @@ class ClaimBook {
 
   [[nodiscard]] ClaimTicket start_turn(Number number, Instant now) noexcept {
     auto& entry = table_.entry(number);
-    entry.token = next_token_++;
+    entry.token = std::exchange(next_token_, next_token_ + token_step_);
     entry.lease_end = lease_end(now);
     if (entry.attempt != std::numeric_limits<std::uint32_t>::max()) ++entry.attempt;
     guard_began();
@@ -196,6 +204,7 @@ class ClaimBook {
 
   Duration lease_;
   std::uint64_t next_token_;
+  std::uint64_t token_step_;
   const std::atomic<std::uint32_t>& forks_;  // of the binary that made this book
   std::uint32_t max_attempts_;
   std::uint32_t guards_process_ = 0;
@@ -206,7 +215,7 @@ class ClaimBook {
 
 // The same for a policy without Claims: nothing.
 struct NoClaims {
-  constexpr explicit NoClaims(const AxisNotNamed<Claims>&) noexcept {}
+  constexpr NoClaims(const AxisNotNamed<Claims>&, TokenLane) noexcept {}
   [[nodiscard]] static constexpr std::size_t heap_bytes() noexcept { return 0; }
 };
 

@@ -14,6 +14,7 @@ struct ClaimTicket {
   std::uint32_t number = 0;
   std::uint32_t attempt = 0;
   std::uint32_t process = 0;  // the fork_count() of the process it was granted in
+  std::uint16_t shard = 0;
   Verdict verdict = Verdict::unknown;
 };
 

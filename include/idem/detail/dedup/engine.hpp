@@ -9,27 +9,28 @@
 #include <idem/core/memory.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
+#include <idem/dedup/counters.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/no_throw.hpp>
 #include <idem/detail/dedup/axes.hpp>
 #include <idem/detail/dedup/claim_book.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
+#include <idem/detail/dedup/tally.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
 // How one memory decides under a policy, for keys as the memory stores them. guesses: a duplicate is
 // the memory's guess about the key, as its digest is short.
-template <class Memory, class Reading, bool guesses>
+template <class M, class Reading, bool guesses>
 class DedupEngine {
  public:
+  using Memory = M;
   using Stored = typename Memory::Stored;
 
-  template <class MemoryOptions, class ClaimsOptions>
-  DedupEngine(const MemoryOptions& memory, const ClaimsOptions& claims)
-      : memory_(memory), book_(claims) {}
-  template <class ClaimsOptions>
-  DedupEngine(Memory&& memory, const ClaimsOptions& claims)
-      : memory_(std::move(memory)), book_(claims) {}
+  DedupEngine(const typename Memory::Options& memory, const auto& claims, TokenLane lane = {})
+      : memory_(memory), book_(claims, lane) {}
+  DedupEngine(Memory&& memory, const auto& claims)
+      : memory_(std::move(memory)), book_(claims, TokenLane{}) {}
 
   [[nodiscard]] const Memory& memory() const noexcept { return memory_; }
   [[nodiscard]] Memory& memory() noexcept { return memory_; }
@@ -38,7 +39,7 @@ class DedupEngine {
     if constexpr (Reading::claims) {
       if (!book_.is_empty()) return insert_beside_claims(key, at);
     }
-    return honest(memory_.insert(key, at));
+    return tally_.answered(honest(memory_.insert(key, at)));
   }
 
   // The spans have one size.
@@ -53,6 +54,7 @@ class DedupEngine {
     if constexpr (guesses) {
       for (Verdict& verdict : verdicts) verdict = honest(verdict);
     }
+    tally_.answered(verdicts);
   }
 
   [[nodiscard]] Verdict check(const Stored& key, At at) const noexcept {
@@ -78,32 +80,39 @@ class DedupEngine {
     if constexpr (Reading::claims) book_.forget_failures();
   }
 
-  [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return sizeof(*this) - sizeof(Memory) + memory_.memory_bytes() + book_.heap_bytes();
+  // Beyond the object itself.
+  [[nodiscard]] std::size_t heap_bytes() const noexcept {
+    return memory_.memory_bytes() - sizeof(Memory) + book_.heap_bytes();
+  }
+
+  [[nodiscard]] DeduplicatorCounters counters() const noexcept {
+    DeduplicatorCounters counts = tally_.counts();
+    if constexpr (requires { memory_.counters().early_evictions; }) {
+      counts.early_evictions = memory_.counters().early_evictions;
+    }
+    return counts;
   }
 
   [[nodiscard]] ClaimTicket claim(const Stored& key, At at) noexcept {
-    const std::uint64_t slot = memory_.slot(key);
-    const auto open = book_.find(key, slot);
-    if (open != book_.none) return claim_again(open, at.now);
-    if (book_.is_poisoned(key, slot)) return {.verdict = Verdict::poisoned};
-    const Verdict verdict = memory_.check(key, at);
-    if (verdict != Verdict::fresh) return {.verdict = verdict};
-    if (book_.is_full() || !memory_.reserve_one(key)) return {.verdict = Verdict::full};
-    Stored own{};
-    if (!assign_without_throwing(own, key)) {
-      memory_.release_one(key);
-      return {.verdict = Verdict::full};
-    }
-    return book_.open(std::move(own), slot, at.now);
+    const ClaimTicket ticket = judge_claim(key, at);
+    (void)tally_.answered(ticket.verdict);
+    return ticket;
   }
 
+  [[nodiscard]] bool is_ours(const ClaimTicket& ticket) const noexcept {
+    return book_.is_ours(ticket);
+  }
+  // This and the next three: of a ticket that is ours.
   [[nodiscard]] bool owns(const ClaimTicket& ticket) const noexcept { return book_.owns(ticket); }
 
   [[nodiscard]] Verdict commit(const ClaimTicket& ticket, At at) noexcept {
-    book_.guard_ended(ticket);
-    if (!owns(ticket)) return Verdict::fenced;
+    book_.guard_ended();
+    if (!owns(ticket)) {
+      tally_.lost_claim();
+      return Verdict::fenced;
+    }
     memory_.record(book_.close(ticket.number), at);
+    tally_.committed();
     return Verdict::fresh;
   }
 
@@ -114,8 +123,10 @@ class DedupEngine {
   }
 
   void abort(const ClaimTicket& ticket) noexcept {
-    book_.guard_ended(ticket);
-    if (owns(ticket)) fail(ticket.number);
+    book_.guard_ended();
+    if (!owns(ticket)) return;
+    fail(ticket.number);
+    tally_.aborted();
   }
 
   [[nodiscard]] std::size_t claims_in_flight() const noexcept { return book_.in_flight(); }
@@ -132,11 +143,27 @@ class DedupEngine {
   [[nodiscard]] Verdict insert_beside_claims(const Stored& key, At at) noexcept {
     const std::uint64_t slot = memory_.slot(key);
     const Verdict standing = book_.judge(key, slot);
-    if (standing != Verdict::fresh) return standing;
+    if (standing != Verdict::fresh) return tally_.answered(standing);
     const Verdict verdict = memory_.insert(key, at);
     // Done, by whatever way: its failures are history.
     if (verdict == Verdict::fresh) book_.forget_failures(key, slot);
-    return verdict;
+    return tally_.answered(verdict);
+  }
+
+  [[nodiscard]] ClaimTicket judge_claim(const Stored& key, At at) noexcept {
+    const std::uint64_t slot = memory_.slot(key);
+    const auto open = book_.find(key, slot);
+    if (open != book_.none) return claim_again(open, at.now);
+    if (book_.is_poisoned(key, slot)) return {.verdict = Verdict::poisoned};
+    const Verdict verdict = memory_.check(key, at);
+    if (verdict != Verdict::fresh) return {.verdict = verdict};
+    if (book_.is_full() || !memory_.reserve_one(key)) return {.verdict = Verdict::full};
+    Stored own{};
+    if (!assign_without_throwing(own, key)) {
+      memory_.release_one(key);
+      return {.verdict = Verdict::full};
+    }
+    return book_.open(std::move(own), slot, at.now);
   }
 
   [[nodiscard]] ClaimTicket claim_again(std::uint32_t number, Instant now) noexcept {
@@ -145,16 +172,18 @@ class DedupEngine {
       fail(number);
       return {.verdict = Verdict::poisoned};
     }
+    tally_.took_over();
     return book_.take_over(number, now);
   }
 
   void fail(std::uint32_t number) noexcept {
     memory_.release_one(book_.key(number));
-    book_.fail(number);
+    tally_.forgot_failures(book_.fail(number));
   }
 
   Memory memory_;
   [[no_unique_address]] Book book_;
+  [[no_unique_address]] std::conditional_t<Reading::counts, Tally, NoTally> tally_;
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

@@ -1,0 +1,290 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
+#include <idem/core/memory.hpp>
+#include <idem/core/time.hpp>
+#include <idem/core/verdict.hpp>
+#include <idem/dedup/counters.hpp>
+#include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
+#include <idem/detail/dedup/claim_book.hpp>
+#include <idem/detail/dedup/claim_ticket.hpp>
+#include <idem/detail/dedup/word_lock.hpp>
+
+namespace idem::inline IDEM_ABI::detail {
+
+// Options that can tell every shard one seed.
+template <class Options>
+concept TakesSeed = requires(Options& options) {
+  { options.seed } -> std::same_as<std::optional<Seed>&>;
+};
+
+// The hash of a memory, or one for those that have none.
+template <class Memory>
+struct HashOf {
+  using type = Xxh3Hash;
+};
+template <Hashing Memory>
+struct HashOf<Memory> {
+  using type = typename Memory::Hash;
+};
+
+// Access for many threads: `count` engines, each with a lock, and every key at home in one of them.
+// K is the key as the user has it.
+//
+// Which one is told by a hash under a seed of its own, so that the keys of a shard are as well mixed
+// in its memory as they would be alone. What is read without a lock never changes.
+template <class K, class Engine, std::size_t count>
+class Shards {
+  using Memory = typename Engine::Memory;
+  using Stored = typename Memory::Stored;
+  using Hash = typename HashOf<Memory>::type;
+  static constexpr bool stores_key_itself = std::is_same_v<Stored, K>;
+  static_assert(stores_key_itself || TakesSeed<typename Memory::Options>,
+                "idem::Sharded: the options of a memory that stores digests of keys must have a "
+                "std::optional<idem::Seed> seed, so that all shards make the same digest");
+
+ public:
+  Shards(const auto& memory, const auto& claims)
+      : Shards(with_seed(memory), claims, std::make_index_sequence<count>()) {}
+  Shards(const Shards&) = delete;
+  Shards& operator=(const Shards&) = delete;
+
+  Verdict insert(const K& key, At at) noexcept {
+    const auto& stored = store(key);
+    Shard& shard = shards_[home(key, stored)];
+    const Locked locked(shard.lock);
+    return shard.engine.insert(stored, at);
+  }
+
+  void insert(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
+    // The room for a small batch costs little to set up.
+    if (keys.size() <= small_chunk) return insert_chunk<small_chunk>(keys, at, verdicts);
+    for (std::size_t begin = 0; begin < keys.size(); begin += chunk) {
+      const std::size_t size = smaller(chunk, keys.size() - begin);
+      insert_chunk<chunk>(keys.subspan(begin, size), at, verdicts.subspan(begin, size));
+    }
+  }
+
+  [[nodiscard]] Verdict check(const K& key, At at) const noexcept {
+    const auto& stored = store(key);
+    const Shard& shard = shards_[home(key, stored)];
+    const Locked locked(shard.lock);
+    return shard.engine.check(stored, at);
+  }
+
+  bool forget(const K& key) noexcept {
+    const auto& stored = store(key);
+    Shard& shard = shards_[home(key, stored)];
+    const Locked locked(shard.lock);
+    return shard.engine.forget(stored);
+  }
+
+  void clear() noexcept {
+    for (Shard& shard : shards_) {
+      const Locked locked(shard.lock);
+      shard.engine.clear();
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    return sum([](const Engine& engine) { return engine.memory().size(); });
+  }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return sizeof(*this) + sum([](const Engine& engine) { return engine.heap_bytes(); });
+  }
+  [[nodiscard]] std::size_t claims_in_flight() const noexcept {
+    return sum([](const Engine& engine) { return engine.claims_in_flight(); });
+  }
+  [[nodiscard]] DeduplicatorCounters counters() const noexcept {
+    DeduplicatorCounters all;
+    for (const Shard& shard : shards_) {
+      const Locked locked(shard.lock);
+      all += shard.engine.counters();
+    }
+    return all;
+  }
+
+  [[nodiscard]] ClaimTicket claim(const K& key, At at) noexcept {
+    const auto& stored = store(key);
+    const std::size_t number = home(key, stored);
+    Shard& shard = shards_[number];
+    const Locked locked(shard.lock);
+    ClaimTicket ticket = shard.engine.claim(stored, at);
+    ticket.shard = static_cast<std::uint16_t>(number);
+    return ticket;
+  }
+  // A guard that came over a fork asks for no lock: a thread that the child does not have may have
+  // held it.
+  [[nodiscard]] bool owns(const ClaimTicket& ticket) const noexcept {
+    const Shard& shard = shards_[ticket.shard];
+    if (!shard.engine.is_ours(ticket)) return false;
+    const Locked locked(shard.lock);
+    return shard.engine.owns(ticket);
+  }
+  [[nodiscard]] Verdict commit(const ClaimTicket& ticket, At at) noexcept {
+    Shard& shard = shards_[ticket.shard];
+    if (!shard.engine.is_ours(ticket)) return Verdict::fenced;
+    const Locked locked(shard.lock);
+    return shard.engine.commit(ticket, at);
+  }
+  [[nodiscard]] Verdict renew(const ClaimTicket& ticket, Instant now) noexcept {
+    Shard& shard = shards_[ticket.shard];
+    if (!shard.engine.is_ours(ticket)) return Verdict::fenced;
+    const Locked locked(shard.lock);
+    return shard.engine.renew(ticket, now);
+  }
+  void abort(const ClaimTicket& ticket) noexcept {
+    Shard& shard = shards_[ticket.shard];
+    if (!shard.engine.is_ours(ticket)) return;
+    const Locked locked(shard.lock);
+    shard.engine.abort(ticket);
+  }
+
+ private:
+  static constexpr std::size_t chunk = 512;
+  static constexpr std::size_t small_chunk = 32;
+
+  // On lines of its own: a thread in one shard does not slow one in another.
+  struct alignas(64) Shard {
+    Shard(const auto& memory, const auto& claims, TokenLane lane) : engine(memory, claims, lane) {}
+
+    mutable WordLock lock;
+    Engine engine;
+  };
+
+  template <std::size_t... number>
+  Shards(const auto& memory, const auto& claims, std::index_sequence<number...>)
+      : shards_{Shard(memory, claims, TokenLane{.offset = number, .step = count})...},
+        hash_(hash_of(shards_[0].engine.memory())),
+        route_hash_(Seed{hash_.seed().first ^ 0x9e3779b97f4a7c15,
+                         hash_.seed().second ^ 0xbf58476d1ce4e5b9}) {}
+
+  template <class Options>
+  [[nodiscard]] static Options with_seed(const Options& options) {
+    Options seeded = options;
+    if constexpr (TakesSeed<Options>) {
+      if (!seeded.seed) seeded.seed = Seed::random();
+    }
+    return seeded;
+  }
+  [[nodiscard]] static Hash hash_of(const Memory& memory) {
+    if constexpr (Hashing<Memory>) {
+      return memory.hash();
+    } else {
+      return Hash(Seed::random());
+    }
+  }
+
+  // As in OneThread.
+  [[nodiscard]] decltype(auto) store(const K& key) const noexcept {
+    if constexpr (stores_key_itself) {
+      return (key);
+    } else {
+      return Stored(KeyTraits<K>::store(key, hash_));
+    }
+  }
+
+  [[nodiscard]] std::size_t home(const K& key, const Stored& stored) const noexcept {
+    std::uint64_t route;
+    if constexpr (std::is_same_v<Stored, typename KeyTraits<K>::Stored>) {
+      route = KeyTraits<K>::route(stored, route_hash_);
+    } else {
+      route = KeyTraits<K>::route(KeyTraits<K>::store(key, hash_), route_hash_);
+    }
+    return static_cast<std::size_t>(multiply_high(route, count));
+  }
+
+  template <class F>
+  [[nodiscard]] std::size_t sum(const F& of) const noexcept {
+    std::size_t total = 0;
+    for (const Shard& shard : shards_) {
+      const Locked locked(shard.lock);
+      total += of(shard.engine);
+    }
+    return total;
+  }
+
+  // Where the keys of each shard stand in `order`, which keeps those of one shard as they came.
+  template <std::size_t room>
+  struct Groups {
+    std::array<std::uint16_t, room> home;
+    std::array<std::uint16_t, room> order;
+    std::array<std::uint16_t, count + 1> begin{};
+
+    void sort(std::size_t size) noexcept {
+      for (std::size_t i = 0; i < size; ++i) ++begin[home[i] + 1U];
+      for (std::size_t s = 0; s < count; ++s) {
+        begin[s + 1] = static_cast<std::uint16_t>(begin[s + 1] + begin[s]);
+      }
+      std::array<std::uint16_t, count + 1> next = begin;
+      for (std::size_t i = 0; i < size; ++i) order[next[home[i]]++] = static_cast<std::uint16_t>(i);
+    }
+  };
+
+  // One lock a shard; the verdicts of each group go back to where its keys came from.
+  template <std::size_t room>
+  void insert_chunk(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
+    constexpr bool copied =
+        std::is_trivially_copyable_v<Stored> && std::is_default_constructible_v<Stored>;
+    Groups<room> groups;
+    if constexpr (!copied) {
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        groups.home[i] = static_cast<std::uint16_t>(home(keys[i], keys[i]));
+      }
+      groups.sort(keys.size());
+      for (std::size_t s = 0; s < count; ++s) {
+        if (groups.begin[s] == groups.begin[s + 1]) continue;
+        const Locked locked(shards_[s].lock);
+        for (std::size_t i = groups.begin[s]; i < groups.begin[s + 1]; ++i) {
+          const std::size_t from = groups.order[i];
+          verdicts[from] = shards_[s].engine.insert(keys[from], at);
+        }
+      }
+    } else {
+      std::array<Stored, stores_key_itself ? 1 : room> digests;
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        if constexpr (stores_key_itself) {
+          groups.home[i] = static_cast<std::uint16_t>(home(keys[i], keys[i]));
+        } else {
+          digests[i] = store(keys[i]);
+          groups.home[i] = static_cast<std::uint16_t>(home(keys[i], digests[i]));
+        }
+      }
+      groups.sort(keys.size());
+      std::array<Stored, room> grouped;
+      std::array<Verdict, room> answers;
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        if constexpr (stores_key_itself) {
+          grouped[i] = keys[groups.order[i]];
+        } else {
+          grouped[i] = digests[groups.order[i]];
+        }
+      }
+      for (std::size_t s = 0; s < count; ++s) {
+        const std::size_t begin = groups.begin[s];
+        const std::size_t size = groups.begin[s + 1] - begin;
+        if (size == 0) continue;
+        const Locked locked(shards_[s].lock);
+        shards_[s].engine.insert(std::span<const Stored>(grouped).subspan(begin, size), at,
+                                 std::span<Verdict>(answers).subspan(begin, size));
+      }
+      for (std::size_t i = 0; i < keys.size(); ++i) verdicts[groups.order[i]] = answers[i];
+    }
+  }
+
+  std::array<Shard, count> shards_;
+  Hash hash_;        // what makes keys into what the memories store
+  Hash route_hash_;  // what tells their shard
+};
+
+}  // namespace idem::inline IDEM_ABI::detail
