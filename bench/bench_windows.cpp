@@ -47,6 +47,7 @@
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/time_window_ring.hpp>
 #include <idem/memory/window_bloom_filter.hpp>
+#include <idem/memory/window_cuckoo_filter.hpp>
 
 namespace {
 
@@ -379,6 +380,18 @@ auto filter_in_batches(std::int64_t window, std::uint64_t live, double rate, uns
   };
 }
 
+auto cuckoo_in_batches(std::int64_t window, std::uint64_t live) {
+  using Filter = idem::WindowCuckooFilter<Uuid>;
+  auto filter = std::make_shared<Filter>(idem::WindowCuckooOptions{
+      .window = Duration::nanoseconds(window), .expected_keys = live, .seed = seed});
+  return [filter](std::span<const Uuid> keys, std::int64_t tick) {
+    Verdict verdicts[batch_size];
+    const std::span<Verdict> answers = std::span<Verdict>(verdicts).first(keys.size());
+    filter->insert(keys, {.now = instant(tick)}, answers);
+    return count_fresh(answers);
+  };
+}
+
 // No window: emptied whenever it has its keys.
 auto plain_filter(std::int64_t window, std::uint64_t live, double rate) {
   auto filter = std::make_shared<idem::BloomFilter<Uuid>>(
@@ -464,6 +477,9 @@ int compare_filters(std::uint64_t live, std::size_t rounds, double rate) {
       },
       [&] {
         return Contender{"  sliding, one line", filter_in_batches<Sliding>(window, live, rate, 1)};
+      },
+      [&] {
+        return Contender{"WindowCuckooFilter, 0.1 %", cuckoo_in_batches(window, live)};
       },
       [&] {
         return Contender{"7 rotating BloomFilters, all asked",

@@ -33,6 +33,7 @@
 #include <idem/memory/time_window_ring.hpp>
 #include <idem/memory/uuid_set.hpp>
 #include <idem/memory/window_bloom_filter.hpp>
+#include <idem/memory/window_cuckoo_filter.hpp>
 #include <idem/memory/window_filter_options.hpp>
 #include <idem/memory/window_sizing.hpp>
 #include <idem/sequence/monotonic_tracker.hpp>

@@ -52,6 +52,7 @@ class FilterWindowOracle {
     const std::int64_t at = shape_.by_event ? time : latest_;
     if (look(key, at) != Expected::stale) record(key, at);
   }
+  void forget(std::size_t key) { seen_[key] = never; }
   void clear() { seen_.assign(seen_.size(), never); }
   [[nodiscard]] std::int64_t latest() const { return latest_; }
 

@@ -58,6 +58,19 @@ struct EventWindowFilterOptions {
   std::optional<Seed> seed = std::nullopt;
 };
 
+// The options of a cuckoo filter over a window. Its size is said in one of two ways, and not in both:
+// expected_keys, or size. There is no rate to ask for: the width of the fingerprint is the rate.
+struct WindowCuckooOptions {
+  // How long a key is remembered. More than zero, there is no default.
+  Duration window{};
+  // How many different keys are in a window, at least 1; there is room for as many in the sixth of a
+  // window more that may be remembered, at 80 % load.
+  std::uint64_t expected_keys = 0;
+  // The bytes of the table, rounded down to whole lines of 64; at least one.
+  ByteSize size{};
+  std::optional<Seed> seed = std::nullopt;
+};
+
 // What a filter over a window counts since it was made.
 struct WindowFilterCounters {
   // Calls whose `now` was before the latest: answered as at the latest. By arrival only.

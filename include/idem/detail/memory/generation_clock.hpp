@@ -146,6 +146,8 @@ class GenerationClock {
     const std::int64_t at = by_event ? time : now_.latest;
     if (at > newest_[lane]) newest_[lane] = at;
   }
+  // One key less in that lane: it was forgotten, or recorded anew elsewhere.
+  void take_back(unsigned lane) noexcept { --keys_[lane]; }
   void forget_all() noexcept {
     now_.generation += generation_lanes;
     keys_ = {};
