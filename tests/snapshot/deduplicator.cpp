@@ -353,3 +353,27 @@ TEST_CASE("a component of the user's own") {
   CHECK(idem::load<Counter>(bytes)->state.count == 77);
   CHECK(idem::load<idem::UuidSet>(bytes).error().code == ErrorCode::other_options);
 }
+
+namespace {
+
+// Says 8 bytes and writes others.
+struct Liar : Counter {
+  std::size_t words = 0;
+  bool write_state(idem::StateWriter& out) const {
+    for (std::size_t i = 0; i < words; ++i) out.u64(i);
+    return true;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a component that writes other than it said is found out") {
+  for (const std::size_t words : {std::size_t{0}, std::size_t{2}, std::size_t{20'000}}) {
+    Liar liar;
+    liar.words = words;
+    Bytes bytes;
+    CHECK(idem::save(liar, {}, bytes).error().code == ErrorCode::bad_length);
+    const auto sink = [](std::span<const std::byte>) { return true; };
+    CHECK(idem::save(liar, {}, sink).error().code == ErrorCode::bad_length);
+  }
+}

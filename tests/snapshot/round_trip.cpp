@@ -80,3 +80,13 @@ TEST_CASE("a sink gets the same bytes, and one that stops is reported") {
     }
   }
 }
+
+TEST_CASE("sinks and sources that throw leave nothing behind") {
+  for (const auto& subject : snapshot_subjects()) {
+    INFO(subject.name);
+    const Bytes bytes = subject.make(40 * subject.elements, 0);
+    for (const std::size_t after :
+         {std::size_t{10}, std::size_t{200}, bytes.size() / 2, bytes.size() - 1})
+      CHECK(subject.survives_a_throw(bytes, after));
+  }
+}

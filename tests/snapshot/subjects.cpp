@@ -11,6 +11,7 @@
 #include <idem/idem.hpp>
 
 #include "support/ids.hpp"
+#include "support/out_of_memory.hpp"
 #include "support/snapshots.hpp"
 
 namespace idem_test {
@@ -300,6 +301,41 @@ std::optional<idem::Error> save_into(std::size_t elements, std::size_t room, Byt
   return std::nullopt;
 }
 
+#if defined(__cpp_exceptions)
+struct DiskGone {};
+
+template <class Kind>
+bool survives_a_throw(std::span<const std::byte> bytes, std::size_t after) {
+  auto whole = idem::load<typename Kind::Component>(bytes, Kind::options_to_load());
+  if (!whole) std::abort();
+  const std::uint64_t live = allocations().live;
+  int thrown = 0;
+  std::size_t at = 0;
+  try {
+    (void)idem::save(whole->state, position(), [&](std::span<const std::byte> piece) {
+      if ((at += piece.size()) > after) throw DiskGone();
+      return true;
+    });
+  } catch (const DiskGone&) {
+    ++thrown;
+  }
+  at = 0;
+  try {
+    (void)idem::load<typename Kind::Component>(
+        [&](std::span<std::byte> to) {
+          if (at + to.size() > after) throw DiskGone();
+          std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), to.size(), to.begin());
+          at += to.size();
+          return to.size();
+        },
+        Kind::options_to_load(), {.bytes = idem::mebibytes(16)});
+  } catch (const DiskGone&) {
+    ++thrown;
+  }
+  return thrown == 2 && allocations().live == live;
+}
+#endif
+
 template <class Kind, std::size_t elements>
 constexpr SnapshotSubject subject(std::string_view name) {
   return {.name = name,
@@ -309,6 +345,7 @@ constexpr SnapshotSubject subject(std::string_view name) {
           .load = load<Kind>,
           .only_load = only_load<Kind>,
           .read = read<Kind>,
+          .survives_a_throw = survives_a_throw<Kind>,
           .save_into = [](std::size_t room, Bytes& taken) {
             return save_into<Kind>(elements, room, taken);
           }};

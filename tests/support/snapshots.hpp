@@ -33,6 +33,8 @@ struct SnapshotSubject {
   bool (*only_load)(std::span<const std::byte> bytes);
   // Through a reader that gives at most `piece` bytes at a time.
   Loading (*read)(std::span<const std::byte> bytes, std::size_t piece);
+  // Whether a sink or a source that throws after so many bytes leaves nothing behind.
+  bool (*survives_a_throw)(std::span<const std::byte> bytes, std::size_t after);
   // Into a sink that takes so many bytes and then no more.
   std::optional<idem::Error> (*save_into)(std::size_t room, Bytes& taken);
 };

@@ -36,19 +36,20 @@ inline constexpr std::size_t state_checksum_bytes = 8;
 
 }  // namespace detail
 
-// Takes a payload, little-endian and of any length, and hands it on in checksummed blocks. A write
-// that cannot be made makes every later one fail; what throws is the caller's sink.
+// Takes a payload, little-endian and of a length said before, and hands it on in checksummed blocks.
+// A write that cannot be made makes every later one fail; what throws is the caller's sink.
 class StateWriter {
  public:
   // Takes a whole block and its checksum; false: it could not.
   using Take = bool (*)(void* context, std::span<const std::byte> bytes);
 
   // Into one run of bytes, which is exactly as long as the blocks and their checksums.
-  StateWriter(std::span<std::byte> room, std::uint64_t chain) noexcept
-      : room_(room), chain_(chain) {}
+  StateWriter(std::span<std::byte> room, std::uint64_t payload, std::uint64_t chain) noexcept
+      : room_(room), left_(payload), chain_(chain) {}
   // Through a buffer of one block and its checksum.
-  StateWriter(std::span<std::byte> buffer, std::uint64_t chain, Take take, void* context) noexcept
-      : room_(buffer), take_(take), context_(context), chain_(chain) {}
+  StateWriter(std::span<std::byte> buffer, std::uint64_t payload, std::uint64_t chain, Take take,
+              void* context) noexcept
+      : room_(buffer), left_(payload), take_(take), context_(context), chain_(chain) {}
 
   bool u8(std::uint8_t value) { return integer(value); }
   bool u16(std::uint16_t value) { return integer(value); }
@@ -69,8 +70,9 @@ class StateWriter {
     return ok_;
   }
 
-  // Closes the last block. Whether all was written.
+  // Closes the last block. Whether all of the payload was written.
   [[nodiscard]] bool finish() {
+    if (left_ != 0 || used_ != block_) ok_ = false;
     if (ok_ && used_ != 0) close_block();
     return ok_;
   }
@@ -103,16 +105,18 @@ class StateWriter {
 
   [[nodiscard]] bool next_block() {
     if (ok_ && used_ != 0) close_block();
-    if (room_.size() <= detail::state_checksum_bytes) ok_ = false;
+    if (left_ == 0) ok_ = false;
     if (!ok_) return false;
     block_ =
-        detail::smaller(detail::state_block_bytes, room_.size() - detail::state_checksum_bytes);
+        static_cast<std::size_t>(detail::smaller<std::uint64_t>(detail::state_block_bytes, left_));
+    left_ -= block_;
     return true;
   }
 
   std::span<std::byte> room_;
   std::size_t used_ = 0;   // of the block being filled
   std::size_t block_ = 0;  // its size
+  std::uint64_t left_;     // behind it
   Take take_ = nullptr;
   void* context_ = nullptr;
   std::uint64_t chain_;

@@ -61,8 +61,8 @@ template <detail::HasState C>
 // offset, epoch, in whatever form the caller can read again.
 //
 // Errors  `write_failed`: not enough room, the position says where that was found. `out_of_memory`:
-//         trackers and ExactSet put their elements in order, 16 bytes each. `to` then holds
-//         anything.
+//         trackers and ExactSet put their elements in order, 16 bytes each. `bad_length`: a
+//         component of the user's own wrote other than it said. `to` then holds anything.
 template <detail::HasState C>
 [[nodiscard]] Result<std::uint64_t> save(const C& component, std::span<const std::byte> position,
                                          std::span<std::byte> to) {
@@ -96,7 +96,8 @@ requires std::is_invocable_r_v<bool, Sink&, std::span<const std::byte>>
 //   ProducerTracker `end_offset` is the one saved
 //
 // Memory  the component, which takes at most twice the bytes and 64 KiB, whatever the bytes say;
-//         what the options ask for comes on top.
+//         what the options ask for comes on top. An ExactSet takes its slots besides; a
+//         TimeWindowRing whose options foretell many keys a chunk of 4,096 of them.
 // Errors  an Error for every fault of the bytes and for memory that is not there; options that are
 //         nonsense throw std::invalid_argument as in the constructor.
 template <class C>

@@ -14,6 +14,7 @@
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/sequence/offset_window.hpp>
+#include <idem/detail/sequence/order_of_use.hpp>
 #include <idem/detail/sequence/producer_table.hpp>
 #include <idem/detail/sequence/varint.hpp>
 
@@ -255,19 +256,20 @@ class LedgerEngine {
     if (ends >= std::numeric_limits<std::ptrdiff_t>::max() / 8)
       return fault(ErrorCode::out_of_memory, 0, "ledger");
     const auto count = static_cast<std::size_t>(ends);
-    std::int64_t* bounds = nullptr;
-    if (count != 0) {
-      bounds = allocate_array<std::int64_t>(count + 1);
-      if (bounds == nullptr) return fault(ErrorCode::out_of_memory, 0, "ledger");
-      bounds[0] = base;
-      for (std::size_t i = 1; i <= count; ++i) {
-        const std::size_t at = in.position();
-        if (in.i64(bounds[i]) && bounds[i] > bounds[i - 1] && bounds[i] <= highest_end) continue;
-        release_array(bounds);
-        return Error{in.ok() ? ErrorCode::bad_value : ErrorCode::truncated, at, "run"};
-      }
+    if (count == 0) {
+      window_.adopt(base, nullptr, 0);
+      return std::nullopt;
     }
-    window_.adopt(base, bounds, count == 0 ? 0 : count + 1);
+    ScopedArray<std::int64_t> memory(count + 1);
+    std::int64_t* const bounds = memory.get();
+    if (bounds == nullptr) return fault(ErrorCode::out_of_memory, 0, "ledger");
+    bounds[0] = base;
+    for (std::size_t i = 1; i <= count; ++i) {
+      const std::size_t at = in.position();
+      if (in.i64(bounds[i]) && bounds[i] > bounds[i - 1] && bounds[i] <= highest_end) continue;
+      return Error{in.ok() ? ErrorCode::bad_value : ErrorCode::truncated, at, "run"};
+    }
+    window_.adopt(base, memory.release(), count + 1);
     return std::nullopt;
   }
 

@@ -41,7 +41,8 @@ struct MonotonicState {
   template <class Out>
   [[nodiscard]] static bool encode(const Engine& engine, Out& out) {
     const auto& table = engine.store().table();
-    auto* const places = allocate_array<ProducerPlace>(larger(1u, table.size()));
+    const ScopedArray<ProducerPlace> memory(larger(1u, table.size()));
+    ProducerPlace* const places = memory.get();
     if (places == nullptr) return false;
     const std::uint32_t count = collect_places(
         table, places, [&](std::uint32_t slot) { return table.at(slot).persisted >= 0; });
@@ -53,7 +54,6 @@ struct MonotonicState {
       out.u32(places[i].rank);
       out.u32(0);
     }
-    release_array(places);
     return out.ok();
   }
 
@@ -67,14 +67,14 @@ struct MonotonicState {
     if (size / producer_bytes > engine.store().limits().max_producers)
       return Error{ErrorCode::limit_exceeded, in.position(), "producers"};
     const auto count = static_cast<std::uint32_t>(size / producer_bytes);
-    auto* const order = allocate_array<std::uint32_t>(larger(1u, count));
+    const ScopedArray<std::uint32_t> memory(larger(1u, count));
+    std::uint32_t* const order = memory.get();
     if (order == nullptr) return Error{ErrorCode::out_of_memory, in.position(), "producers"};
     for (std::uint32_t i = 0; i < count; ++i) order[i] = Store::none;
     const auto error = decode_producers(in, engine, order, count);
     if (!error) {
       for (std::uint32_t i = 0; i < count; ++i) engine.store().unpin(order[i]);
     }
-    release_array(order);
     return error;
   }
 

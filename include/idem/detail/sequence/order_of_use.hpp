@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -7,6 +8,22 @@
 #include <idem/detail/sequence/producer_table.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
+
+// An array of allocate_array that goes with its scope, whatever a sink or a source throws.
+template <class T>
+class ScopedArray {
+ public:
+  explicit ScopedArray(std::size_t count) noexcept : array_(allocate_array<T>(count)) {}
+  ScopedArray(const ScopedArray&) = delete;
+  ScopedArray& operator=(const ScopedArray&) = delete;
+  ~ScopedArray() { release_array(array_); }
+
+  [[nodiscard]] T* get() const noexcept { return array_; }
+  [[nodiscard]] T* release() noexcept { return std::exchange(array_, nullptr); }
+
+ private:
+  T* array_;
+};
 
 // Where a producer stands, by id and from the least to the most recently used.
 struct ProducerPlace {

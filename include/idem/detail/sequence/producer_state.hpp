@@ -61,7 +61,8 @@ class ProducerState {
   template <class Out>
   [[nodiscard]] static bool encode(const Engine& engine, Out& out) {
     const auto& table = engine.store().table();
-    auto* const places = allocate_array<ProducerPlace>(larger(1u, table.size()));
+    const ScopedArray<ProducerPlace> memory(larger(1u, table.size()));
+    ProducerPlace* const places = memory.get();
     if (places == nullptr) return false;
     const std::uint32_t count =
         collect_places(table, places, [&](std::uint32_t slot) { return is_state(table, slot); });
@@ -93,7 +94,6 @@ class ProducerState {
       constexpr std::array<std::byte, batch_bytes> nothing{};
       for (std::size_t k = record.count; k < look_back; ++k) out.bytes(nothing);
     }
-    release_array(places);
     return out.ok();
   }
 
@@ -136,7 +136,8 @@ class ProducerState {
     if (count > engine.store().limits().max_producers) {
       return fault(ErrorCode::limit_exceeded, 24, "producers");
     }
-    auto* const order = allocate_array<std::uint32_t>(larger(1u, count));
+    const ScopedArray<std::uint32_t> memory(larger(1u, count));
+    std::uint32_t* const order = memory.get();
     if (order == nullptr) return fault(ErrorCode::out_of_memory, 24, "producers");
     for (std::uint32_t i = 0; i < count; ++i) order[i] = Engine::none;
     const auto error = decode_producers(in, engine, order, count, end_offset);
@@ -144,7 +145,6 @@ class ProducerState {
       for (std::uint32_t i = 0; i < count; ++i) engine.store().unpin(order[i]);
       engine.set_end_offset(end_offset);
     }
-    release_array(order);
     return error;
   }
 

@@ -68,9 +68,10 @@ template <class C>
                                                 std::span<std::byte> to) {
   const std::size_t header = frame.header_bytes();
   const auto body = static_cast<std::size_t>(frame.body_bytes());
-  StateWriter out(to.subspan(header, body), write_header(frame, position, to.first(header)));
-  if (!component.write_state(out) || !out.finish())
-    return Error{ErrorCode::out_of_memory, header, "payload"};
+  StateWriter out(to.subspan(header, body), frame.shape.bytes,
+                  write_header(frame, position, to.first(header)));
+  if (!component.write_state(out)) return Error{ErrorCode::out_of_memory, header, "payload"};
+  if (!out.finish()) return Error{ErrorCode::bad_length, header, "payload"};
   store_little(to.data() + header + body, frame_end);
   return frame.total_bytes();
 }
@@ -129,14 +130,16 @@ template <class C, class Sink>
   const std::uint64_t chain = write_header(frame, position, buffer.first(header));
   if (!target.take(buffer.first(header))) return failure(ErrorCode::write_failed);
   StateWriter out(
-      buffer.first(block), chain,
+      buffer.first(block), frame.shape.bytes, chain,
       [](void* context, std::span<const std::byte> bytes) {
         return static_cast<Target*>(context)->take(bytes);
       },
       &target);
-  const bool written = component.write_state(out) && out.finish();
+  const bool written = component.write_state(out);
+  const bool finished = written && out.finish();
   if (target.failed) return failure(ErrorCode::write_failed);
   if (!written) return Error{ErrorCode::out_of_memory, header, "payload"};
+  if (!finished) return Error{ErrorCode::bad_length, header, "payload"};
   store_little(buffer.first(frame_end_bytes).data(), frame_end);
   if (!target.take(buffer.first(frame_end_bytes))) return failure(ErrorCode::write_failed);
   return target.taken;
