@@ -175,11 +175,9 @@ class IdSet {
       const Options& options) requires(detail::PortableId<Id>) {
     IdSet set(Options{.budget = options.budget, .seed = shape.seed});
     const std::size_t room = detail::larger(options.expected_keys, detail::ids_in<Id>(shape));
-    if (const auto error = detail::read_ids<Id>(
-            in, shape, set, [&] { return set.table_.reserve(room); },
-            options.budget != ByteSize::unlimited())) {
+    const bool has_budget = options.budget != ByteSize::unlimited();
+    if (const auto error = detail::read_ids<Id>(in, shape, set.table_, room, has_budget))
       return *error;
-    }
     return Result<IdSet>(std::move(set));
   }
 

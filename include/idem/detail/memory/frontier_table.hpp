@@ -189,6 +189,27 @@ class FrontierTable {
     }
   }
 
+  // New keys in ascending order, all behind what is there, with room reserved: a bucket at a time,
+  // since inserts into one bucket wait for each other. False: there was no room.
+  [[nodiscard]] bool insert_ascending(const Slot* keys, std::size_t count) noexcept {
+    for (std::size_t i = 0; i < count;) {
+      if (keys[i].hash != 0) {
+        Slot* const bucket = bucket_of(keys[i].hash);
+        std::size_t run = 1;
+        while (run < bucket_slots && i + run < count && bucket_of(keys[i + run].hash) == bucket)
+          ++run;
+        if (bucket->hash == 0 && std::uint64_t{size_} + taken_ + run <= due_) [[likely]] {
+          for (std::size_t k = 0; k < run; ++k) bucket[k] = keys[i + k];
+          size_ += run;
+          i += run;
+          continue;
+        }
+      }
+      if (insert(keys[i++]) != Verdict::fresh) return false;
+    }
+    return true;
+  }
+
   [[nodiscard]] bool erase(const Slot& key) noexcept {
     if (key.hash != 0) {
       Slot* bucket = bucket_of(key.hash);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
@@ -28,17 +30,47 @@ class HashOrder {
   template <class Each, class Visit>
   void run(const Each& each, Visit&& visit) {
     std::size_t there = 0;
+    std::uint64_t lowest = ~std::uint64_t{0};
+    std::uint64_t highest = 0;
     each([&](const Entry& entry) {
       if (there++ >= most) return;
-      std::size_t at = there - 1;
-      for (; at != 0 && entry < heap_[at - 1]; --at) heap_[at] = heap_[at - 1];
-      heap_[at] = entry;
+      heap_[there - 1] = entry;
+      lowest = smaller(lowest, entry.hash);
+      highest = larger(highest, entry.hash);
     });
     if (there > most) return run_in_heapfuls(each, visit);
-    for (std::size_t i = 0; i < there; ++i) visit(heap_[i]);
+    const Entry* const sorted = there <= few ? heap_.data() : spread(there, lowest, highest);
+    put_in_order(const_cast<Entry*>(sorted), there);
+    for (std::size_t i = 0; i < there; ++i) visit(sorted[i]);
   }
 
  private:
+  static constexpr std::size_t few = 16;
+  static constexpr unsigned bin_bits = 8;
+
+  // By the highest bits that differ: what is left to do is swap neighbours.
+  [[nodiscard]] const Entry* spread(std::size_t count, std::uint64_t lowest,
+                                    std::uint64_t highest) noexcept {
+    const auto width = static_cast<unsigned>(std::bit_width(highest - lowest));
+    const unsigned shift = width > bin_bits ? width - bin_bits : 0;
+    std::array<std::uint16_t, (std::size_t{1} << bin_bits) + 1> begin{};
+    for (std::size_t i = 0; i < count; ++i) ++begin[((heap_[i].hash - lowest) >> shift) + 1];
+    for (std::size_t bin = 1; bin < begin.size(); ++bin)
+      begin[bin] = static_cast<std::uint16_t>(begin[bin] + begin[bin - 1]);
+    for (std::size_t i = 0; i < count; ++i)
+      spread_[begin[(heap_[i].hash - lowest) >> shift]++] = heap_[i];
+    return spread_.data();
+  }
+  static void put_in_order(Entry* entries, std::size_t count) noexcept {
+    for (std::size_t i = 1; i < count; ++i) {
+      if (!(entries[i] < entries[i - 1])) continue;
+      const Entry entry = entries[i];
+      std::size_t at = i;
+      for (; at != 0 && entry < entries[at - 1]; --at) entries[at] = entries[at - 1];
+      entries[at] = entry;
+    }
+  }
+
   template <class Each, class Visit>
   void run_in_heapfuls(const Each& each, Visit&& visit) {
     bool is_first = true;
@@ -90,6 +122,7 @@ class HashOrder {
   }
 
   std::array<Entry, most> heap_;
+  std::array<Entry, most> spread_;
   std::size_t count_ = 0;
 };
 

@@ -10,7 +10,6 @@
 #include <idem/core/error.hpp>
 #include <idem/core/state.hpp>
 #include <idem/core/state_stream.hpp>
-#include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/core/words.hpp>
@@ -50,43 +49,33 @@ template <class Set>
   return out.bytes(std::span(some).first(used));
 }
 
-// Into an empty set that has the seed. `reserve()` makes room for all of them at once.
-template <PortableId Id, class Set, class Reserve>
-[[nodiscard]] std::optional<Error> read_ids(StateReader& in, const StateShape& shape, Set& set,
-                                            Reserve&& reserve, bool has_budget) {
+// Into an empty table that has the seed and may have room for more than are coming.
+template <PortableId Id, class Table>
+[[nodiscard]] std::optional<Error> read_ids(StateReader& in, const StateShape& shape, Table& table,
+                                            std::size_t room, bool has_budget) {
   if (shape.first != 0) return Error{ErrorCode::bad_value, StateShape::first_at, "ids"};
   if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "ids"};
   if (shape.elements != shape.bytes / sizeof(Id) || shape.bytes % sizeof(Id) != 0)
     return Error{ErrorCode::bad_value, StateShape::elements_at, "ids"};
-  if (!reserve()) {
-    return Error{has_budget ? ErrorCode::limit_exceeded : ErrorCode::out_of_memory,
-                 StateShape::elements_at, "room for ids"};
-  }
+  const auto no_room = has_budget ? ErrorCode::limit_exceeded : ErrorCode::out_of_memory;
+  if (!table.reserve(room)) return Error{no_room, StateShape::elements_at, "room for ids"};
+  // The first place is the last id of the group before.
   constexpr std::size_t group = 64;
-  std::array<Id, group> ids;
-  std::array<Verdict, group> verdicts;
-  std::uint64_t last_slot = 0;
-  Id last{};
-  bool is_first = true;
+  std::array<Id, group + 1> ids;
+  const Id* last = nullptr;
   while (in.remaining() != 0) {
     const std::size_t at = in.position();
     const std::span<const std::byte> bytes = in.take(group * sizeof(Id));
     const std::size_t count = bytes.size() / sizeof(Id);
     if (count == 0) return Error{ErrorCode::truncated, at, "ids"};
-    for (std::size_t i = 0; i < count; ++i) {
-      load_id(bytes.data() + i * sizeof(Id), ids[i]);
-      const std::uint64_t slot = set.slot(ids[i]);
-      const bool ascends = is_first || slot > last_slot || (slot == last_slot && ids[i] > last);
-      if (!ascends) return Error{ErrorCode::bad_value, at + i * sizeof(Id), "order of ids"};
-      last_slot = slot;
-      last = ids[i];
-      is_first = false;
-    }
-    set.insert(std::span<const Id>(ids).first(count), std::span(verdicts).first(count));
-    for (std::size_t i = 0; i < count; ++i) {
-      if (verdicts[i] != Verdict::fresh)
-        return Error{ErrorCode::out_of_memory, at + i * sizeof(Id), "room for ids"};
-    }
+    for (std::size_t i = 0; i < count; ++i) load_id(bytes.data() + i * sizeof(Id), ids[i + 1]);
+    bool has_room = true;
+    const std::size_t taken = table.insert_ascending(ids.data() + 1, count, last, has_room);
+    const std::size_t where = at + taken * sizeof(Id);
+    if (!has_room) return Error{no_room, where, "room for ids"};
+    if (taken != count) return Error{ErrorCode::bad_value, where, "order of ids"};
+    ids[0] = ids[count];
+    last = ids.data();
   }
   return std::nullopt;
 }

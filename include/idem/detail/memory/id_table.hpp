@@ -93,6 +93,10 @@ class IdTable {
   }
 
   [[nodiscard]] Verdict insert(const Id& id) noexcept { return insert(id, slot_of(hash_, id)); }
+  // Of an id whose slot is known.
+  [[nodiscard]] Verdict insert_at(const Id& id, std::uint64_t slot) noexcept {
+    return insert(id, slot);
+  }
 
   // id_of(i) is the i-th id.
   void insert(std::size_t count, Verdict* verdicts, const auto& id_of) noexcept {

@@ -17,6 +17,13 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
+// The order of (slot, id).
+template <class Id>
+[[nodiscard]] bool comes_after(std::uint64_t slot, const Id& id, std::uint64_t last_slot,
+                               const Id& last) noexcept {
+  return slot > last_slot || (slot == last_slot && id > last);
+}
+
 // An exact set of 128-bit ids: one array while it is small, then a FrontierTable. Both keep hashed
 // ids. Under a budget of less than a mebibyte the array stays.
 template <class Id, class Hash, class Source = SystemChunks, class Rules = FrontierRules>
@@ -81,6 +88,31 @@ class WideTable {
     }
   }
 
+  // Some ids of an ascending row of (slot, id), `last` the one before, into a table with room for
+  // them. How many are in order; `has_room`: whether they were taken.
+  [[nodiscard]] std::size_t insert_ascending(const Id* ids, std::size_t count, const Id* last,
+                                             bool& has_room) noexcept {
+    constexpr std::size_t group = 64;
+    std::array<Slot, group> keys;
+    std::size_t done = 0;
+    while (done < count) {
+      const std::size_t here = smaller(group, count - done);
+      std::uint64_t last_hash = last == nullptr ? 0 : hash_.slot(*last).hash;
+      std::size_t good = 0;
+      for (; good < here; ++good) {
+        const Id& id = ids[done + good];
+        keys[good] = hash_.slot(id);
+        if (last != nullptr && !comes_after(keys[good].hash, id, last_hash, *last)) break;
+        last_hash = keys[good].hash;
+        last = &id;
+      }
+      has_room = take_ascending(keys.data(), good);
+      done += good;
+      if (good < here || !has_room) return done;
+    }
+    return done;
+  }
+
   [[nodiscard]] bool erase(const Id& id) noexcept {
     const Slot key = hash_.slot(id);
     return blocks_.has_begun() ? blocks_.erase(key) : array_.erase(key);
@@ -143,6 +175,15 @@ class WideTable {
  private:
   using Array = IdTable<Slot, SlotHash>;
 
+  [[nodiscard]] bool take_ascending(const Slot* keys, std::size_t count) noexcept {
+    if (blocks_.has_begun()) return blocks_.insert_ascending(keys, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Verdict verdict = blocks_.has_begun() ? blocks_.insert(keys[i]) : insert_small(keys[i]);
+      if (verdict != Verdict::fresh) return false;
+    }
+    return true;
+  }
+
   // Leaving an array of so many moves 48 KiB.
   static constexpr std::size_t array_ids = Array::room_for(4096);
   static constexpr std::uint64_t least_bytes_of_blocks = std::uint64_t{1} << 20;
@@ -201,6 +242,22 @@ class NarrowTable : public IdTable<Id, Hash> {
  public:
   NarrowTable(const Hash& hash, ByteSize byte_limit, bool) noexcept
       : IdTable<Id, Hash>(hash, byte_limit) {}
+
+  // As WideTable's.
+  [[nodiscard]] std::size_t insert_ascending(const Id* ids, std::size_t count, const Id* last,
+                                             bool& has_room) noexcept {
+    has_room = true;
+    std::uint64_t last_hash = last == nullptr ? 0 : this->slot(*last);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t hash = this->slot(ids[i]);
+      if (last != nullptr && !comes_after(hash, ids[i], last_hash, *last)) return i;
+      has_room = this->insert_at(ids[i], hash) == Verdict::fresh;
+      if (!has_room) return i;
+      last_hash = hash;
+      last = ids + i;
+    }
+    return count;
+  }
 };
 
 }  // namespace idem::inline IDEM_ABI::detail
