@@ -38,7 +38,7 @@ using SetWork = detail::TableWork;
 //             room; what is remembered is still answered.
 // Forgetting  never by itself.
 // Memory      128-bit ids: 24 bytes an id at every size from 1,000,000 on, while it grows too; from
-//             3,073 to there 27 to 40; below, one array that doubles, 21 to 43 and half as much
+//             3,073 to there 27 to 39; below, one array that doubles, 21 to 43 and half as much
 //             again while it grows. 64-bit ids: that array at every size. Under a budget below 1 MiB
 //             the array stays, and as old and new must fit the budget together, a third of it stays
 //             unused after the last growth; expected_keys can spend all of it.
