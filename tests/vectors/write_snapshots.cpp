@@ -167,6 +167,15 @@ void write_memories(Hostile& to) {
       return;
     }
   });
+  to.add("inverse_filter", "twice", true, "an id twice in its line", [](Bytes& bytes) {
+    for (std::size_t line = payload; line < payload + 4096; line += 64) {
+      if (word_at(bytes, line) == 0 || word_at(bytes, line + 16) != 0) continue;
+      std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(line), 16,
+                  bytes.begin() + static_cast<std::ptrdiff_t>(line) + 16);
+      set_word(bytes, 56, word_at(bytes, 56) + 1);
+      return;
+    }
+  });
   to.field("inverse_filter", "zero-flag", payload + 4096, 8, 2, "a flag that is neither 0 nor 1");
 
   constexpr std::size_t groups = payload + 64;
