@@ -3,7 +3,7 @@
 // batches of one size, and take turns; times are those of the thread's CPU clock. Compare rows of
 // one run only.
 //
-//   bench_filters [bloom|cache|cuckoo|inverse]... [--keys N] [--rounds N] [--only TEXT]...
+//   bench_filters [bloom|cache|cuckoo|inverse|rate]... [--keys N] [--rounds N] [--only TEXT]... [--json FILE]
 //                                                 default: all, 64000000 keys, 5 rounds
 //
 // --only leaves out the rows whose names hold none of the texts, but for the first two.
@@ -16,8 +16,6 @@
 // include directory of Boost 1.90 or newer), -DIDEM_PEER_FASTFILTER_DIR (src of
 // FastFilter/fastfilter_cpp), -DIDEM_PEER_CUCKOOFILTER_DIR (src of efficient/cuckoofilter). The last
 // two cannot be in one program.
-
-#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -58,22 +56,20 @@ using std::vector;  // its headers expect it
 #include <idem/memory/cuckoo_filter.hpp>
 #include <idem/memory/inverse_filter.hpp>
 
+#include "harness.hpp"
+
 namespace {
 
+using bench::median;
+using bench::mix;
+
+using idem::ByteSize;
 using idem::Verdict;
 using Hashes = std::span<const std::uint64_t>;
 using Verdicts = std::span<Verdict>;
 
 constexpr std::size_t batch_size = 512;
 constexpr double asked_rate = 0.01;
-
-constexpr std::uint64_t mix(std::uint64_t x) noexcept {
-  x ^= x >> 30;
-  x *= 0xbf58476d1ce4e5b9;
-  x ^= x >> 27;
-  x *= 0x94d049bb133111eb;
-  return x ^ x >> 31;
-}
 
 // Ids of this benchmark are hashes already.
 struct PlainHash {
@@ -92,12 +88,6 @@ struct PlainHash {
   };
   idem::Xxh3Hash xxh3;
 };
-
-[[nodiscard]] double thread_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
 
 struct Contender {
   virtual ~Contender() = default;
@@ -411,6 +401,7 @@ struct Row {
 };
 
 std::vector<std::string_view> only;
+bench::Rows* json = nullptr;
 
 struct Phase {
   std::string name;
@@ -418,9 +409,10 @@ struct Phase {
   bool timed = true;
 };
 
-// Every contender is made, goes through the phases, and is destroyed, `rounds` times in turn.
-void run(std::string_view title, std::vector<Row> rows, const std::vector<Phase>& phases,
-         const auto& key_of, unsigned rounds) {
+// `compared` and `size` are those of the rows in the file for scripts/scorecard, where each phase is a
+// comparison. Every contender is made, goes through the phases, and is destroyed, `rounds` times in turn.
+void run(std::string_view title, std::string compared, std::uint64_t size, std::vector<Row> rows,
+         const std::vector<Phase>& phases, const auto& key_of, unsigned rounds) {
   std::vector<std::uint64_t> keys(batch_size);
   std::vector<Verdict> verdicts(batch_size);
   const auto left_out = [](const Row& row) {
@@ -437,7 +429,7 @@ void run(std::string_view title, std::vector<Row> rows, const std::vector<Phase>
       row.seen = 0;
       for (std::size_t p = 0; p < phases.size(); ++p) {
         const Phase& phase = phases[p];
-        const double start = thread_seconds();
+        const double start = bench::thread_ns();
         for (std::uint64_t begin = phase.begin; begin < phase.end; begin += batch_size) {
           const auto count =
               static_cast<std::size_t>(std::min<std::uint64_t>(batch_size, phase.end - begin));
@@ -445,7 +437,7 @@ void run(std::string_view title, std::vector<Row> rows, const std::vector<Phase>
           contender->insert(Hashes(keys).first(count), Verdicts(verdicts).first(count));
           for (std::size_t i = 0; i < count; ++i) row.seen += verdicts[i] != Verdict::fresh;
         }
-        row.phases[p].push_back((thread_seconds() - start) * 1e9 /
+        row.phases[p].push_back((bench::thread_ns() - start) /
                                 static_cast<double>(phase.end - phase.begin));
       }
       row.remark = contender->remark();
@@ -458,14 +450,15 @@ void run(std::string_view title, std::vector<Row> rows, const std::vector<Phase>
     if (phase.timed) std::printf(" | %-34s", phase.name.c_str());
   }
   std::printf(" | not fresh\n");
-  const auto median = [](std::vector<double> times) {
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
-  };
   for (const Row& row : rows) {
     std::printf("%-40s", row.name.c_str());
     if (!row.make) {
       std::printf(" | not run\n");
+      for (const Phase& phase : phases) {
+        if (phase.timed)
+          json->not_run(compared + ", " + phase.name, static_cast<double>(size), row.name,
+                        "see the head of bench/bench_filters.cpp for the option that includes it");
+      }
       continue;
     }
     for (std::size_t p = 0; p < phases.size(); ++p) {
@@ -475,6 +468,8 @@ void run(std::string_view title, std::vector<Row> rows, const std::vector<Phase>
       const double idle = median(rows[0].phases[p]);
       const double ratio = (median(times) - idle) / (median(rows[1].phases[p]) - idle);
       std::printf(" | %7.2f (%6.2f - %7.2f) x%6.2f", median(times), *least, *most, ratio);
+      json->add(compared + ", " + phases[p].name, static_cast<double>(size), row.name, times,
+                {{"not_fresh", static_cast<double>(row.seen)}});
     }
     std::printf(" | %llu %s\n", static_cast<unsigned long long>(row.seen), row.remark.c_str());
   }
@@ -561,9 +556,57 @@ using Inverse = idem::InverseFilter<std::uint64_t, PlainHash>;
   return rows;
 }
 
+// How often a key that was never inserted is taken for seen: so many of them that some 20,000 are.
+void count_rate(const char* name, double asked, double computed, std::uint64_t keys,
+                const auto& filter, ByteSize size) {
+  std::vector<std::uint64_t> others(batch_size);
+  std::vector<Verdict> verdicts(batch_size);
+  const auto probes = static_cast<std::uint64_t>(20'000 / computed) / batch_size * batch_size;
+  std::uint64_t seen = 0;
+  for (std::uint64_t begin = 0; begin < probes; begin += batch_size) {
+    for (std::size_t i = 0; i < batch_size; ++i) others[i] = mix(~(begin + i));
+    filter.check(Hashes(others), Verdicts(verdicts));
+    for (const Verdict verdict : verdicts) seen += verdict != Verdict::fresh;
+  }
+  const double bits = 8 * static_cast<double>(size.count()) / static_cast<double>(keys);
+  const double measured = static_cast<double>(seen) / static_cast<double>(probes);
+  std::printf("%-24s %9.3g %12.5g %12.5g %8.3f %10.2f\n", name, asked, computed, measured,
+              measured / computed, bits);
+  json->add("rate", static_cast<double>(keys), name, {},
+            {{"asked", asked}, {"computed", computed}, {"measured", measured}, {"bits", bits}});
+}
+
+// Bits a key against the rate: as asked, as computed, as counted.
+void count_rates(std::uint64_t keys) {
+  std::printf("\nrates, %llu keys\n%-24s %9s %12s %12s %8s %10s\n",
+              static_cast<unsigned long long>(keys), "", "asked", "computed", "counted", "ratio",
+              "bits a key");
+  const auto fill = [&](auto& filter) {
+    for (std::uint64_t i = 0; i < keys; ++i) (void)filter.insert(mix(i + 1));
+  };
+  for (const double asked : {0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001}) {
+    Bloom filter({.expected_keys = keys, .false_positive_rate = asked, .seed = idem::Seed{1, 2}});
+    fill(filter);
+    count_rate("BloomFilter", asked, Bloom::rate_for(keys, filter.size()), keys, filter,
+               filter.size());
+  }
+  // Filled to 95 % of their slots.
+  const auto cuckoo = [&]<class Filter>(const char* name, std::uint64_t slot_bytes) {
+    const ByteSize size(keys * 20 / 19 * slot_bytes);
+    Filter filter({.size = size, .seed = idem::Seed{1, 2}});
+    fill(filter);
+    const double computed = filter.false_positive_rate();
+    count_rate(name, computed, computed, keys, filter, ByteSize(filter.memory_bytes()));
+  };
+  cuckoo.template operator()<NarrowCuckoo>("CuckooFilter 8 bit", 1);
+  cuckoo.template operator()<Cuckoo>("CuckooFilter 16 bit", 2);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::Rows file(argc, argv);
+  json = &file;
   std::uint64_t keys = 64'000'000;
   unsigned rounds = 5;
   std::vector<std::string_view> parts;
@@ -586,7 +629,7 @@ int main(int argc, char** argv) {
   const auto different = [](std::uint64_t i) { return mix(i + 1); };
 
   if (wanted("bloom")) {
-    run("bloom, " + std::to_string(keys) + " keys at 1 %", bloom_rows(keys),
+    run("bloom, " + std::to_string(keys) + " keys at 1 %", "bloom", keys, bloom_rows(keys),
         {{"fresh", 0, keys}, {"duplicate", 0, keys}}, different, rounds);
   }
   if (wanted("cache")) {
@@ -597,7 +640,7 @@ int main(int argc, char** argv) {
     for (std::uint64_t i = stream.size() - 1; i > 0; --i)
       std::swap(stream[i], stream[idem::detail::multiply_high(mix(~i), i + 1)]);
     run(
-        "in cache, 100000 keys at 1 %, half repeats", bloom_rows(few),
+        "in cache, 100000 keys at 1 %, half repeats", "bloom in cache", few, bloom_rows(few),
         {{"mixed", 0, stream.size()}}, [&](std::uint64_t i) { return stream[i]; }, rounds * 41);
   }
   if (wanted("cuckoo")) {
@@ -607,13 +650,19 @@ int main(int argc, char** argv) {
       const std::uint64_t held = buckets * 4 / 100 * percent, last = held / 50;
       run("cuckoo, " + std::to_string(buckets) + " buckets, to " + std::to_string(percent) +
               " % load",
-          cuckoo_rows(buckets, held),
+          "cuckoo to " + std::to_string(percent) + " %", buckets * 4, cuckoo_rows(buckets, held),
           {{"fresh, all but the last 2 %", 0, held - last},
            {"fresh, the last 2 %", held - last, held},
            {"duplicate", 0, held / 4}},
           different, rounds);
     }
+    std::printf("an insert looks at %zu buckets and moves %u fingerprints at the most\n",
+                Cuckoo::most_looked_at, Cuckoo::most_moves);
+    json->add("cuckoo, bounds", static_cast<double>(buckets * 4), "CuckooFilter 16 bit", {},
+              {{"most_looked_at", static_cast<double>(Cuckoo::most_looked_at)},
+               {"most_moves", static_cast<double>(Cuckoo::most_moves)}});
   }
+  if (wanted("rate")) count_rates(std::min<std::uint64_t>(keys, 1'000'000));
   if (wanted("inverse")) {
     const std::uint64_t bytes = keys * 8;
     const idem::InverseFilterOptions options{.size = idem::ByteSize(bytes),
@@ -625,7 +674,7 @@ int main(int argc, char** argv) {
     rows.push_back({"InverseFilter single", maker<Ours<Inverse>>(options, How::single)});
     rows.push_back({"plant: two InverseFilters", maker<Ours<Inverse>>(options, How::batch_twice)});
     rows.push_back({"classic: one slot a key", maker<ClassicInverse>(bytes)});
-    run("inverse, " + std::to_string(bytes) + " bytes of 64-bit ids", std::move(rows),
-        {{"fresh", 0, keys}, {"duplicate", keys / 2, keys}}, different, rounds);
+    run("inverse, " + std::to_string(bytes) + " bytes of 64-bit ids", "inverse", keys,
+        std::move(rows), {{"fresh", 0, keys}, {"duplicate", keys / 2, keys}}, different, rounds);
   }
 }

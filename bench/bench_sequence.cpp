@@ -1,7 +1,8 @@
 // Sequence numbers: the tracker beside the way it is usually written (a hash map of deques of five),
 // beside one that does nothing and one that is slow by intent; then the ledger and the replay window.
 //
-// Without arguments, or with `--rounds=N`: the table of ratios alone. With any of Google Benchmark's:
+// Without arguments, or with `--rounds=N`: the table of ratios alone, with `--json FILE` for
+// scripts/scorecard too. With any of Google Benchmark's:
 // the rest. Where transparent huge pages are to be had for the asking, GLIBC_TUNABLES=
 // glibc.malloc.hugetlb=1 asks for them, for all contenders alike.
 
@@ -14,7 +15,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <deque>
 #include <memory>
 #include <new>
@@ -34,7 +34,11 @@
 #include <idem/sequence/producer_tracker.hpp>
 #include <idem/sequence/replay_window.hpp>
 
+#include "harness.hpp"
+
 namespace {
+
+using bench::median;
 
 using idem::Instant;
 using idem::Judgement;
@@ -144,12 +148,6 @@ struct Work {
   std::vector<ProducerBatch> batches;
   std::vector<OffsetRange> offsets;
 };
-
-double thread_ns() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
 
 std::size_t heap_in_use() {
 #if defined(__GLIBC__)
@@ -279,11 +277,7 @@ class Of : public Contender {
   std::array<Judgement, 512> answers_{};
 };
 
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
+bench::Rows* json = nullptr;
 
 // False: two that should agree do not.
 bool compare(Task task, const char* title, std::size_t producers, std::size_t rounds) {
@@ -304,9 +298,9 @@ bool compare(Task task, const char* title, std::size_t producers, std::size_t ro
     std::uint64_t expected = 0;
     for (std::size_t turn = 0; turn < contenders.size(); ++turn) {
       Contender& contender = *contenders[(turn + round) % contenders.size()];
-      const double start = thread_ns();
+      const double start = bench::thread_ns();
       const std::uint64_t sum = contender.run(task, work);
-      const double time = thread_ns() - start;
+      const double time = bench::thread_ns() - start;
       if (round != 0) contender.times.push_back(time / static_cast<double>(count));
       if (contender.name == std::string_view("nothing")) continue;
       if (expected != 0 && sum != expected) agreed = false;
@@ -327,6 +321,8 @@ bool compare(Task task, const char* title, std::size_t producers, std::size_t ro
                 contender->name, median(contender->times), *least, *most,
                 1e3 / median(contender->times), median(ratios), *slowest, *fastest,
                 contender->bytes);
+    json->add(title, static_cast<double>(producers), contender->name, contender->times,
+              {{"bytes", contender->bytes}});
   }
   if (!agreed) std::printf("  the answers differ\n");
   std::fflush(stdout);
@@ -448,6 +444,8 @@ BENCHMARK(replay_window);
 BENCHMARK(monotonic);
 
 int main(int argc, char** argv) {
+  bench::Rows rows(argc, argv);
+  json = &rows;
   std::size_t rounds = 21;
   bool table = argc == 1;
   if (argc == 2 && std::strncmp(argv[1], "--rounds=", 9) == 0) {

@@ -1,14 +1,16 @@
 // The exact sets of UUIDs against others: insert one by one and in batches, growing from empty and
 // pre-sized.
 //
-//   bench_sets [--keys N] [--rounds R] [--batch B] [--pages huge|given]
+//   bench_sets [--keys N]... [--rounds R] [--batch B] [--pages huge|given] [--tail] [--json FILE]
+//
+// --tail times every insert of a growing set by the wall clock instead, and prints the slowest ones
+// beside those of an empty loop: on a machine with other work these are mostly the machine's.
 //
 // Not a Google Benchmark program: here all contenders take turns within a round, on thread CPU time,
 // and ratios are taken within it, which matters more than what a framework offers. Every contender
 // gets the same keys in the same batches and a seeded hash, and huge pages or what the system gives.
 
 #include <sys/mman.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -40,7 +42,12 @@
 #include <idem/core/uuid.hpp>
 #include <idem/memory/uuid_set.hpp>
 
+#include "harness.hpp"
+
 namespace {
+
+using bench::median;
+using bench::mix;
 
 using idem::Uuid;
 using idem::Verdict;
@@ -50,20 +57,6 @@ int rounds = 3;
 std::size_t batch = 512;
 bool huge_pages = true;
 bool touches = false;  // memory when it is taken, as our sets do when they are reserved
-
-double now_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
-std::uint64_t mix(std::uint64_t x) {
-  x ^= x >> 30;
-  x *= 0xbf58476d1ce4e5b9;
-  x ^= x >> 27;
-  x *= 0x94d049bb133111eb;
-  return x ^ x >> 31;
-}
 
 // What a peer holds, and the most it held.
 std::size_t held = 0;
@@ -105,7 +98,10 @@ struct SeededHash {
   }
 };
 
+constexpr const char* not_found = "its header was not there when this was compiled";
+
 struct Result {
+  double most_moved = 0;  // bytes, by one insert
   double ns = 0;
   double bytes = 0;
   double peak_bytes = 0;
@@ -125,9 +121,9 @@ Result run(Insert&& insert) {
       ids[i] = Uuid::make_v4(mix(next), mix(next ^ 0x5555555500000000));
     }
     const std::span<const Uuid> given(ids.data(), count);
-    const double begin = now_ns();
+    const double begin = bench::thread_ns();
     result.fresh += insert(given);
-    result.ns += now_ns() - begin;
+    result.ns += bench::thread_ns() - begin;
   }
   result.ns /= static_cast<double>(keys);
   return result;
@@ -170,6 +166,7 @@ Result run_ours(bool sized, bool batched) {
   });
   result.bytes = static_cast<double>(set.memory_bytes()) / static_cast<double>(keys);
   result.peak_bytes = most / static_cast<double>(keys);
+  result.most_moved = static_cast<double>(set.work().most_bytes);
   return result;
 }
 
@@ -180,52 +177,32 @@ struct Contender {
   std::vector<double> ratios = {};
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-}  // namespace
-
-int main(int count, char** arguments) {
-  for (int i = 1; i + 1 < count; i += 2) {
-    const std::string name = arguments[i];
-    const char* const value = arguments[i + 1];
-    if (name == "--keys") keys = std::strtoull(value, nullptr, 10);
-    if (name == "--rounds") rounds = std::atoi(value);
-    if (name == "--pages") huge_pages = std::string(value) != "given";
-    if (name == "--batch") batch = std::strtoull(value, nullptr, 10);
-  }
-#if defined(__clang__)
-  std::printf("clang %s", __clang_version__);
-#else
-  std::printf("g++ %s", __VERSION__);
-#endif
-  std::printf(", %s, %zu keys, batches of %zu, %d rounds, %s\n",
-#if defined(__AVX512F__)
-              "AVX-512",
-#elif defined(__AVX2__)
-              "AVX2",
-#else
-              "plain",
-#endif
-              keys, batch, rounds, huge_pages ? "huge pages" : "pages as given");
-
+// All contenders in turns, pre-sized and growing. False: one counted wrongly.
+bool compare(bench::Rows& json) {
   for (const bool sized : {false, true}) {
     std::vector<Contender> contenders;
 #if defined(IDEM_BENCH_ABSL)
     using Absl = absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"absl::flat_hash_set", [=] { return run_peer<Absl>(sized); }});
+#else
+    json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys), "absl::flat_hash_set",
+                 not_found);
 #endif
     contenders.push_back({"UuidSet, batches", [=] { return run_ours(sized, true); }});
     contenders.push_back({"UuidSet, single", [=] { return run_ours(sized, false); }});
 #if defined(IDEM_BENCH_BOOST)
     using Boost = boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"boost::unordered_flat_set", [=] { return run_peer<Boost>(sized); }});
+#else
+    json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys),
+                 "boost::unordered_flat_set", not_found);
 #endif
 #if defined(IDEM_BENCH_TSL)
     using Tsl = tsl::robin_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"tsl::robin_set", [=] { return run_peer<Tsl>(sized); }});
+#else
+    json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys), "tsl::robin_set",
+                 not_found);
 #endif
     using Std = std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"std::unordered_set (slow)", [=] { return run_peer<Std>(sized); }});
@@ -242,14 +219,14 @@ int main(int count, char** arguments) {
         contender.results.push_back(contender.run());
         if (contender.results.back().fresh != keys) {
           std::printf("%s counted %zu fresh ids\n", contender.name, contender.results.back().fresh);
-          return 1;
+          return false;
         }
         contender.ratios.push_back(contenders.front().results.back().ns /
                                    contender.results.back().ns);
       }
     }
-    std::printf("\n%s\n%-28s %8s %17s %7s %8s %8s\n", sized ? "pre-sized" : "growing", "", "ns/key",
-                "min - max", "ratio", "B/key", "peak");
+    std::printf("\n%s, %zu keys\n%-28s %8s %17s %7s %8s %8s\n", sized ? "pre-sized" : "growing",
+                keys, "", "ns/key", "min - max", "ratio", "B/key", "peak");
     for (const Contender& contender : contenders) {
       std::vector<double> times;
       for (const Result& result : contender.results) times.push_back(result.ns);
@@ -257,6 +234,126 @@ int main(int count, char** arguments) {
                   *std::min_element(times.begin(), times.end()),
                   *std::max_element(times.begin(), times.end()), median(contender.ratios),
                   contender.results.back().bytes, contender.results.back().peak_bytes);
+      json.add(sized ? "pre-sized" : "growing", static_cast<double>(keys), contender.name, times,
+               {{"bytes", contender.results.back().bytes},
+                {"peak_bytes", contender.results.back().peak_bytes},
+                {"most_moved", contender.results.back().most_moved}});
+    }
+  }
+  return true;
+}
+
+double wall_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+// insert(id) alone between two looks at the clock, `keys` times.
+template <class Insert>
+void print_tail(bench::Rows& json, const char* name, Insert&& insert) {
+  std::vector<float> times(keys);
+  std::size_t fresh = 0;
+  for (std::size_t i = 0; i < keys; ++i) {
+    const Uuid id = Uuid::make_v4(mix(i + 1), mix((i + 1) ^ 0x5555555500000000));
+    const double begin = wall_ns();
+    fresh += insert(id);
+    times[i] = static_cast<float>(wall_ns() - begin);
+  }
+  if (fresh != keys) std::printf("%s counted %zu fresh ids\n", name, fresh);
+  std::sort(times.begin(), times.end());
+  const auto at = [&](double share) {
+    const auto place = static_cast<std::size_t>(share * static_cast<double>(keys));
+    return static_cast<double>(times[std::min(place, keys - 1)]);
+  };
+  std::printf("%-28s", name);
+  for (const double share : {0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1.0}) {
+    std::printf(" %11.0f", at(share));
+  }
+  std::printf("\n");
+  json.add("tail", static_cast<double>(keys), name, {},
+           {{"p50", at(0.5)},
+            {"p90", at(0.9)},
+            {"p99", at(0.99)},
+            {"p99.9", at(0.999)},
+            {"p99.99", at(0.9999)},
+            {"p99.999", at(0.99999)},
+            {"max", at(1)}});
+}
+
+template <class Set>
+void print_tail_of_peer(bench::Rows& json, const char* name) {
+  Set set;
+  print_tail(json, name, [&](const Uuid& id) { return set.insert(id).second; });
+}
+
+void compare_tails(bench::Rows& json) {
+  std::printf("\n%zu inserts into a growing set, ns\n%-28s %11s %11s %11s %11s %11s %11s %11s\n",
+              keys, "", "p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "max");
+  print_tail(json, "nothing", [](const Uuid& id) { return id.lo() != 0; });
+  {
+    idem::UuidSet set(
+        {.seed = idem::Seed{1, 2},
+         .pages = huge_pages ? idem::PagePolicy::huge_when_large : idem::PagePolicy::as_given});
+    print_tail(json, "UuidSet, single",
+               [&](const Uuid& id) { return set.insert(id) == Verdict::fresh; });
+    std::printf("  at most %zu bytes moved by one insert\n",
+                static_cast<std::size_t>(set.work().most_bytes));
+  }
+#if defined(IDEM_BENCH_ABSL)
+  print_tail_of_peer<absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
+      json, "absl::flat_hash_set");
+#endif
+#if defined(IDEM_BENCH_BOOST)
+  print_tail_of_peer<
+      boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
+      json, "boost::unordered_flat_set");
+#endif
+  print_tail_of_peer<std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
+      json, "std::unordered_set (slow)");
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  bench::Rows json(count, arguments);
+  std::vector<std::size_t> sizes;
+  bool tail = false;
+  for (int i = 1; i < count; ++i) {
+    const std::string name = arguments[i];
+    if (name == "--tail") {
+      tail = true;
+      continue;
+    }
+    if (i + 1 == count) break;
+    const char* const value = arguments[++i];
+    if (name == "--keys") sizes.push_back(std::strtoull(value, nullptr, 10));
+    if (name == "--rounds") rounds = std::atoi(value);
+    if (name == "--pages") huge_pages = std::string(value) != "given";
+    if (name == "--batch") batch = std::strtoull(value, nullptr, 10);
+  }
+  if (sizes.empty()) sizes = {keys};
+#if defined(__clang__)
+  std::printf("clang %s", __clang_version__);
+#else
+  std::printf("g++ %s", __VERSION__);
+#endif
+  std::printf(", %s, batches of %zu, %d rounds, %s\n",
+#if defined(__AVX512F__)
+              "AVX-512",
+#elif defined(__AVX2__)
+              "AVX2",
+#else
+              "plain",
+#endif
+              batch, rounds, huge_pages ? "huge pages" : "pages as given");
+
+  for (const std::size_t size : sizes) {
+    keys = size;
+    if (tail) {
+      compare_tails(json);
+    } else if (!compare(json)) {
+      return 1;
     }
   }
   return 0;

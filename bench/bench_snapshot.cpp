@@ -1,12 +1,10 @@
 // Saving and loading a UuidSet, against memcpy of as many bytes in the same run.
 //
-//   bench_snapshot [--keys N] [--rounds R]
+//   bench_snapshot [--keys N] [--rounds R] [--json FILE]
 //
 // memcpy goes into memory that was touched before, and into memory fresh from the system, page
 // faults and all: saving writes into the one, loading builds in the other. All take turns within a
 // round, on thread CPU time; the medians of the rounds are printed, and of their ratios.
-
-#include <time.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -21,32 +19,18 @@
 #include <idem/memory/uuid_set.hpp>
 #include <idem/snapshot/snapshot.hpp>
 
+#include "harness.hpp"
+
 namespace {
 
-double now_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
-std::uint64_t mix(std::uint64_t x) {
-  x ^= x >> 30;
-  x *= 0xbf58476d1ce4e5b9;
-  x ^= x >> 27;
-  x *= 0x94d049bb133111eb;
-  return x ^ x >> 31;
-}
-
-double median(std::vector<double> numbers) {
-  std::sort(numbers.begin(), numbers.end());
-  return numbers[numbers.size() / 2];
-}
+using bench::median;
+using bench::mix;
 
 template <class Run>
 double time_of(Run&& run) {
-  const double begin = now_ns();
+  const double begin = bench::thread_ns();
   run();
-  return now_ns() - begin;
+  return bench::thread_ns() - begin;
 }
 
 [[noreturn]] void fail(const char* what) {
@@ -64,6 +48,7 @@ struct Row {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::Rows json(argc, argv);
   std::size_t keys = 4'000'000;
   int rounds = 5;
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -138,6 +123,10 @@ int main(int argc, char** argv) {
               "memcpy fresh");
   for (const Row* const row : rows) {
     const double ns = median(row->ns);
+    std::vector<double> a_key;
+    for (const double time : row->ns) a_key.push_back(time / static_cast<double>(keys));
+    json.add("snapshot", static_cast<double>(keys), row->name, a_key,
+             {{"bytes", static_cast<double>(size) / static_cast<double>(keys)}});
     std::printf("%-44s %9.2f %9.2f %14.2fx %12.2fx\n", row->name, ns / static_cast<double>(keys),
                 static_cast<double>(size) / ns, median(row->of_touched), median(row->of_fresh));
   }

@@ -3,7 +3,8 @@
 // are given the same keys at the same times under the same hash, and take turns; times are those of
 // the thread's CPU clock. Compare rows of one run only.
 //
-//   bench_windows [live ids]... [--rounds N] [--short] [--filters]   default: 1000000 16000000, 9 rounds
+//   bench_windows [live ids]... [--rounds N] [--short] [--filters] [--json FILE]
+//                                                 default: 1000000 16000000, 9 rounds
 //
 // --short leaves out the other modes of the ring, the rotating sets and the planted contender.
 // --filters compares filters over a window instead, at 1 % and at 0.1 %, with a plain BloomFilter of as
@@ -12,7 +13,6 @@
 // GLIBC_TUNABLES=glibc.malloc.hugetlb=1 gives huge pages to every contender alike.
 
 #include <malloc.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -49,7 +49,12 @@
 #include <idem/memory/window_bloom_filter.hpp>
 #include <idem/memory/window_cuckoo_filter.hpp>
 
+#include "harness.hpp"
+
 namespace {
+
+using bench::median;
+using bench::mix;
 
 using idem::Duration;
 using idem::Instant;
@@ -65,14 +70,6 @@ struct SameHash {
   idem::Xxh3Hash hash{seed};
   std::size_t operator()(const Uuid& id) const noexcept { return hash.slot(id.hi(), id.lo()); }
 };
-
-std::uint64_t mix(std::uint64_t x) {
-  x ^= x >> 30;
-  x *= 0xbf58476d1ce4e5b9;
-  x ^= x >> 27;
-  x *= 0x94d049bb133111eb;
-  return x ^ x >> 31;
-}
 
 // The n-th fresh key, and what the stream brings at each tick.
 Uuid fresh_id(std::uint64_t n) { return Uuid(mix(2 * n + 1), mix(2 * n + 2)); }
@@ -106,6 +103,7 @@ struct Contender {
   double bytes = 0;
   std::vector<double> nanoseconds{};
   std::uint64_t fresh = 0;
+  std::uint64_t fresh_when_full = 0;
 };
 
 Instant instant(std::int64_t tick) { return Instant::at(Duration::nanoseconds(tick)); }
@@ -255,28 +253,21 @@ auto rotating_sets(std::int64_t window, std::uint64_t live) {
 }
 #endif
 
-double cpu_nanoseconds() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
 double heap_bytes() {
   const auto info = mallinfo2();
   return static_cast<double>(info.uordblks + info.hblkhd);
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 using Makers = std::vector<std::function<Contender()>>;
+
+bench::Rows* json = nullptr;
 
 struct Race {
   std::uint64_t live = 0;
   std::size_t rounds = 9;
   const char* reference = "";  // the row that ratios are to
-  bool same_answers = true;    // filters are wrong here and there, each in its own way
+  std::string compared = "windows";
+  bool same_answers = true;  // filters are wrong here and there, each in its own way
 };
 
 int run(const Race& race, const Makers& makers,
@@ -360,6 +351,8 @@ int compare(std::uint64_t live, std::size_t rounds, bool short_run) {
           is_left_out);
 #if !HAS_BOOST_FLAT
   std::printf("%-36s %9s\n", "boost::unordered_flat_map + deque", "not run");
+  json->not_run("windows", static_cast<double>(live), "boost::unordered_flat_map + deque",
+                "needs Boost 1.81 (libboost1.81-dev)");
 #endif
   return wrong;
 }
@@ -507,10 +500,20 @@ int compare_filters(std::uint64_t live, std::size_t rounds, double rate) {
                            return sum;
                          }};
       }};
+  for (const unsigned lines : {1U, 2U}) {
+    const idem::ByteSize size = Fixed::size_for(live, rate, lines);
+    json->add(rate == 0.01 ? "window filters computed, 1 %" : "window filters computed, 0.1 %",
+              static_cast<double>(live),
+              lines == 1 ? "WindowBloomFilter, one line" : "WindowBloomFilter, two lines", {},
+              {{"asked", rate},
+               {"computed", Fixed::rate_for(live, size, lines)},
+               {"bits", 8 * static_cast<double>(size.count()) / static_cast<double>(live)}});
+  }
   std::printf("\nfalse-positive rate asked for: %g", rate);
   return run({.live = live,
               .rounds = rounds,
               .reference = "BloomFilter, no window",
+              .compared = rate == 0.01 ? "window filters, 1 %" : "window filters, 0.1 %",
               .same_answers = false},
              makers, [](const std::string&) { return false; });
 }
@@ -547,29 +550,43 @@ int run(const Race& race, const Makers& makers,
     for (std::size_t c = 0; c < contenders.size(); ++c) {
       Contender& turn = contenders[(c + round) % contenders.size()];
       auto tick = static_cast<std::int64_t>(warm + round * block);
-      const double start = cpu_nanoseconds();
+      std::uint64_t fresh = 0;
+      const double start = bench::thread_ns();
       for (std::size_t i = 0; i < all.size(); i += batch_size) {
-        turn.fresh += turn.judge(std::span<const Uuid>(all).subspan(i, batch_size), tick);
+        fresh += turn.judge(std::span<const Uuid>(all).subspan(i, batch_size), tick);
         tick += static_cast<std::int64_t>(batch_size);
       }
-      turn.nanoseconds.push_back((cpu_nanoseconds() - start) / static_cast<double>(block));
+      turn.nanoseconds.push_back((bench::thread_ns() - start) / static_cast<double>(block));
+      turn.fresh += fresh;
+      turn.fresh_when_full += fresh;
     }
   }
 
   std::printf("\n%llu ids live, 10 %% duplicates, median of %zu rounds of %llu messages\n",
               static_cast<unsigned long long>(live), rounds,
               static_cast<unsigned long long>(block));
-  std::printf("%-36s %9s %17s %8s %9s\n", "", "ns/msg", "(min .. max)", "ratio", "B/live id");
+  std::printf("%-36s %9s %17s %8s %9s %9s\n", "", "ns/msg", "(min .. max)", "ratio", "B/live id",
+              "wrong");
   double reference = 0;
+  double truly_fresh = 0;
   for (const Contender& c : contenders) {
     if (c.name == race.reference) reference = median(c.nanoseconds);
+    if (c.name.starts_with("TimeWindowRing")) {
+      truly_fresh = static_cast<double>(c.fresh_when_full);
+    }
   }
   int wrong = 0;
   for (const Contender& c : contenders) {
     const auto [low, high] = std::minmax_element(c.nanoseconds.begin(), c.nanoseconds.end());
-    std::printf("%-36s %9.1f %8.1f .. %5.1f %8.2f %9.1f\n", c.name.c_str(), median(c.nanoseconds),
-                *low, *high, median(c.nanoseconds) / reference,
-                c.bytes / static_cast<double>(live));
+    // Of the messages that the exact ring knows to be fresh.
+    const double wrong_rate = 1 - static_cast<double>(c.fresh_when_full) / truly_fresh;
+    std::printf("%-36s %9.1f %8.1f .. %5.1f %8.2f %9.1f %9.5f\n", c.name.c_str(),
+                median(c.nanoseconds), *low, *high, median(c.nanoseconds) / reference,
+                c.bytes / static_cast<double>(live), wrong_rate);
+    json->add(race.compared, static_cast<double>(live), c.name, c.nanoseconds,
+              {{"bytes", c.bytes / static_cast<double>(live)},
+               {"wrong_rate", wrong_rate},
+               {"truly_fresh", truly_fresh}});
     // Rotating sets and windows that granules or refreshes lengthen answer the same here, since no
     // duplicate is older than half a window.
     if (race.same_answers && c.name != "nothing" && c.fresh != contenders.front().fresh) {
@@ -584,6 +601,8 @@ int run(const Race& race, const Makers& makers,
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::Rows rows(argc, argv);
+  json = &rows;
   std::vector<std::uint64_t> sizes;
   std::size_t rounds = 9;
   bool short_run = false, filters = false;
