@@ -386,4 +386,21 @@ TEST_CASE("no zero stands for none among the limits of attempts") {
       std::invalid_argument);
 }
 
+TEST_CASE("claims alone move the time of a full window on") {
+  idem::Deduplicator<idem::Uuid,
+                     idem::Policy<idem::Claims, idem::Remember<idem::TimeWindowRing<idem::Uuid>>>>
+      seen({.memory = {.window = 10s, .max_keys = 100}});
+  std::uint64_t number = 0;
+  const auto process_one = [&](std::chrono::seconds now) {
+    idem::Claim claim = seen.claim(idem::Uuid(++number, 7), {.now = at(now)});
+    if (claim.holds()) CHECK(claim.commit(at(now)) == Verdict::fresh);
+    return claim.verdict();
+  };
+  int done = 0;
+  while (process_one(0s) == Verdict::fresh) ++done;
+  CHECK(done >= 99);
+  CHECK(process_one(5s) == Verdict::full);
+  CHECK(process_one(100s) == Verdict::fresh);
+}
+
 }  // namespace

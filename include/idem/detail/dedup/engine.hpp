@@ -157,13 +157,24 @@ class DedupEngine {
     if (book_.is_poisoned(key, slot)) return {.verdict = Verdict::poisoned};
     const Verdict verdict = memory_.check(key, at);
     if (verdict != Verdict::fresh) return {.verdict = verdict};
-    if (book_.is_full() || !memory_.reserve_one(key)) return {.verdict = Verdict::full};
+    if (book_.is_full() || !take_room(key, at)) return {.verdict = Verdict::full};
     Stored own{};
     if (!assign_without_throwing(own, key)) {
       memory_.release_one(key);
       return {.verdict = Verdict::full};
     }
     return book_.open(std::move(own), slot, at.now);
+  }
+
+  // A window learns the time from what is recorded, and where claims alone are made none is until
+  // there is room.
+  [[nodiscard]] bool take_room(const Stored& key, At at) noexcept {
+    if (memory_.reserve_one(key)) return true;
+    if constexpr (requires { memory_.advance(at); }) {
+      memory_.advance(at);
+      return memory_.reserve_one(key);
+    }
+    return false;
   }
 
   [[nodiscard]] ClaimTicket claim_again(std::uint32_t number, Instant now) noexcept {
