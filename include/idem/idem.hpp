@@ -5,6 +5,7 @@
 
 #include <idem/core/byte_cursor.hpp>
 #include <idem/core/bytes.hpp>
+#include <idem/core/collision_odds.hpp>
 #include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>

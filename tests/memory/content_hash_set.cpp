@@ -1,7 +1,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -122,4 +125,108 @@ TEST_CASE("content: a digest of one's own goes in as it is") {
   CHECK(set.insert(Digest{0, 0}) == Verdict::fresh);
   CHECK(set.insert(Digest{1, 2}, idem_test::some_time) == Verdict::duplicate);
   CHECK(set.check(Digest{2, 1}, idem_test::some_time) == Verdict::duplicate);
+}
+
+namespace {
+
+// A digest of two bits: contents meet all the time, as nobody could wait for under a good hash.
+struct NarrowHash {
+  explicit NarrowHash(idem::Seed seed) noexcept : xxh3(seed) {}
+  [[nodiscard]] std::uint64_t slot(std::uint64_t id) const noexcept { return xxh3.slot(id); }
+  [[nodiscard]] std::uint64_t slot(std::uint64_t hi, std::uint64_t lo) const noexcept {
+    return xxh3.slot(hi, lo);
+  }
+  [[nodiscard]] Digest digest(std::span<const std::byte> bytes) const noexcept {
+    return {0, xxh3.digest(bytes).lo & 3};
+  }
+  [[nodiscard]] idem::Seed seed() const noexcept { return xxh3.seed(); }
+  struct Stream {
+    explicit Stream(const NarrowHash& hash) noexcept : inner(hash.xxh3) {}
+    void update(std::span<const std::byte> bytes) noexcept { inner.update(bytes); }
+    [[nodiscard]] Digest finish() const noexcept { return {0, inner.finish().lo & 3}; }
+    idem::Xxh3Hash::Stream inner;
+  };
+  idem::Xxh3Hash xxh3;
+};
+
+}  // namespace
+
+TEST_CASE("content: one that only shares the digest is a conflict, against a map of contents") {
+  idem::BasicContentHashSet<NarrowHash> set({.seed = seed});
+  std::map<Digest, std::string> stored;  // the caller's
+  std::map<Digest, std::string> first;   // the oracle's
+  std::array<std::uint64_t, 4> answers{};
+  idem_test::Rng rng(11);
+  for (int step = 0; step < 20'000; ++step) {
+    const std::string content = std::to_string(rng.below(12));
+    const Digest digest = set.digest(std::string_view(content));
+    std::uint64_t asked = 0;
+    const auto same = [&](const Digest& known) noexcept -> std::optional<bool> {
+      ++asked;
+      if (known != digest) return std::nullopt;
+      const auto found = stored.find(known);
+      if (found == stored.end()) return std::nullopt;
+      return found->second == content;
+    };
+    const auto known = first.find(digest);
+    const Verdict wanted = known == first.end()       ? Verdict::fresh
+                           : !stored.contains(digest) ? Verdict::unknown
+                           : known->second == content ? Verdict::duplicate
+                                                      : Verdict::conflict;
+    const std::size_t size = set.size();
+    CHECK(set.check(std::string_view(content), same) == wanted);
+    CHECK(set.check(digest, same) == wanted);
+    CHECK(set.check(as_bytes(content), same) == wanted);
+    Verdict verdict{};
+    switch (rng.below(3)) {
+      case 0:
+        verdict = set.insert(std::string_view(content), same);
+        break;
+      case 1:
+        verdict = set.insert(as_bytes(content), same);
+        break;
+      default:
+        verdict = set.insert(digest, same);
+    }
+    REQUIRE(verdict == wanted);
+    // A content that is fresh is compared with nothing, and only it is recorded.
+    CHECK(asked == (wanted == Verdict::fresh ? 0 : 4));
+    CHECK(set.size() == size + (wanted == Verdict::fresh));
+    if (wanted == Verdict::fresh) {
+      first[digest] = content;
+      if (!rng.one_in(3)) stored[digest] = content;  // or the process dies before it could
+    }
+    answers[wanted == Verdict::fresh       ? 0
+            : wanted == Verdict::duplicate ? 1
+            : wanted == Verdict::conflict  ? 2
+                                           : 3] += 1;
+    if (rng.one_in(50)) {
+      (void)set.forget(digest);
+      first.erase(digest);
+      stored.erase(digest);
+    }
+  }
+  for (const std::uint64_t times : answers) CHECK(times > 100);
+}
+
+TEST_CASE("content: what a comparison throws passes through and changes nothing") {
+  idem::ContentHashSet set({.seed = seed});
+  const auto broken = [](const Digest&) -> bool { throw std::runtime_error("the store is away"); };
+  static_assert(!noexcept(set.insert("a"sv, broken)));
+  static_assert(noexcept(set.insert("a"sv, [](const Digest&) noexcept { return true; })));
+  static_assert(noexcept(set.insert("a"sv)));
+  CHECK(set.insert("a"sv, broken) == Verdict::fresh);
+  CHECK_THROWS_AS((void)set.insert("a"sv, broken), std::runtime_error);
+  CHECK_THROWS_AS((void)set.check("a"sv, broken), std::runtime_error);
+  CHECK(set.size() == 1);
+  CHECK(set.insert("a"sv, [](const Digest&) { return true; }) == Verdict::duplicate);
+  CHECK(set.insert("a"sv, [](const Digest&) { return false; }) == Verdict::conflict);
+  CHECK(set.insert("a"sv) == Verdict::duplicate);
+
+  // `full` is no match either.
+  idem::ContentHashSet small({.budget = idem::kibibytes(1), .seed = seed});
+  std::uint64_t taken = 0;
+  while (small.insert(Digest{1, taken}, broken) == Verdict::fresh) ++taken;
+  CHECK(taken > 10);
+  CHECK(small.insert(Digest{1, taken}, broken) == Verdict::full);
 }

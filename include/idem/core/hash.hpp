@@ -33,7 +33,7 @@ namespace idem::inline IDEM_ABI {
 
 // A 128-bit digest of a key or a content. Under the default hash two different inputs that nobody
 // crafted share one with probability 2^-128 a pair: n keys collide with probability n^2 /
-// 2^129, 1.5e-15 for 1e12 of them.
+// 2^129, 1.5e-15 for 1e12 of them. See core/collision_odds.hpp.
 struct Digest {
   std::uint64_t hi = 0;
   std::uint64_t lo = 0;

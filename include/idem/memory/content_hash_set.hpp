@@ -1,9 +1,13 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <idem/core/error.hpp>
@@ -22,16 +26,18 @@ namespace idem::inline IDEM_ABI {
 // are.
 //
 // Guarantee   a content is `fresh` the first time and `duplicate` ever after. Two different
-//             contents share a digest by accident with the odds stated at Digest, which counts as
-//             exact. Against people who craft contents, the default hash promises nothing;
-//             BasicContentHashSet<SipHash> does as long as its seed is secret, and a digest of your
-//             own (SHA-256, BLAKE3; its first 128 bits) goes in through insert(Digest). Equal
-//             content is not always a repeat: two sales of one coffee are two sales. Leave that to
-//             ids.
+//             contents share a digest by accident with the odds that collision_odds(count) tells,
+//             which counts as exact; who keeps the contents can have them compared as well, and
+//             then two that share a digest are a `conflict`. Against people who craft contents, the
+//             default hash promises nothing; BasicContentHashSet<SipHash> does as long as its seed
+//             is secret, and a digest of your own (SHA-256, BLAKE3; its first 128 bits) goes in
+//             through insert(Digest). Equal content is not always a repeat: two sales of one coffee
+//             are two sales. Leave that to ids.
 // Memory      16-byte digests in an IdSet; the contents are not kept.
 // Complexity  O(length), then as IdSet.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      as IdSet.
+// Example     docs/components.md
 template <HashPolicy HashT = Xxh3Hash>
 class BasicContentHashSet {
  public:
@@ -75,6 +81,26 @@ class BasicContentHashSet {
   Verdict insert(const Digest& digest) noexcept { return digests_.insert(digest); }
   Verdict insert(const Digest& digest, At at) noexcept { return digests_.insert(digest, at); }
 
+  // The same, and where the digest is known already, same(digest) tells whether the bytes that you
+  // keep under it are those of this content: true, false, or std::nullopt where you cannot tell, as
+  // when they were never stored or the store does not answer. The verdict is then `duplicate`,
+  // `conflict` or `unknown`. Neither of the latter two records anything: the first content stays
+  // known, the other is a `conflict` as often as it comes. A fresh content is not compared: store it
+  // under its digest before the next insert. What `same` throws passes through, and nothing has
+  // changed.
+  template <std::invocable<const Digest&> Same>
+  Verdict insert(std::span<const std::byte> content, Same&& same) noexcept(is_quiet<Same>) {
+    return insert(digest(content), same);
+  }
+  template <std::invocable<const Digest&> Same>
+  Verdict insert(std::string_view content, Same&& same) noexcept(is_quiet<Same>) {
+    return insert(digest(content), same);
+  }
+  template <std::invocable<const Digest&> Same>
+  Verdict insert(const Digest& digest, Same&& same) noexcept(is_quiet<Same>) {
+    return compared(digests_.insert(digest), digest, same);
+  }
+
   // As that many single inserts in order, with their cache misses overlapped. The spans have one
   // size; anything else aborts the program.
   void insert(std::span<const Digest> digests, std::span<Verdict> verdicts) noexcept {
@@ -96,6 +122,21 @@ class BasicContentHashSet {
   }
   [[nodiscard]] Verdict check(const Digest& digest, At at) const noexcept {
     return digests_.check(digest, at);
+  }
+  // The same, with contents compared as insert() does.
+  template <std::invocable<const Digest&> Same>
+  [[nodiscard]] Verdict check(std::span<const std::byte> content, Same&& same) const
+      noexcept(is_quiet<Same>) {
+    return check(digest(content), same);
+  }
+  template <std::invocable<const Digest&> Same>
+  [[nodiscard]] Verdict check(std::string_view content, Same&& same) const
+      noexcept(is_quiet<Same>) {
+    return check(digest(content), same);
+  }
+  template <std::invocable<const Digest&> Same>
+  [[nodiscard]] Verdict check(const Digest& digest, Same&& same) const noexcept(is_quiet<Same>) {
+    return compared(digests_.check(digest), digest, same);
   }
 
   // Whether it was remembered; it is fresh again.
@@ -149,20 +190,36 @@ class BasicContentHashSet {
 
   // {"a", "b"} would be the bytes between two pointers; fields go through digest_fields.
   Digest digest(std::initializer_list<const char*>) const = delete;
-  Verdict insert(std::initializer_list<const char*>) = delete;
-  Verdict check(std::initializer_list<const char*>) const = delete;
+  Verdict insert(std::initializer_list<const char*>, auto&&...) = delete;
+  Verdict check(std::initializer_list<const char*>, auto&&...) const = delete;
   bool forget(std::initializer_list<const char*>) = delete;
   // A buffer would end at its first zero byte; pass a span or a string_view.
   template <detail::LossyKey<std::string_view> T>
   Digest digest(T&&) const = delete;
   template <detail::LossyKey<std::string_view> T>
-  Verdict insert(T&&) = delete;
+  Verdict insert(T&&, auto&&...) = delete;
   template <detail::LossyKey<std::string_view> T>
-  Verdict check(T&&) const = delete;
+  Verdict check(T&&, auto&&...) const = delete;
   template <detail::LossyKey<std::string_view> T>
   bool forget(T&&) = delete;
 
  private:
+  template <class Same>
+  static constexpr bool is_quiet = std::is_nothrow_invocable_v<Same&, const Digest&>;
+
+  template <class Same>
+  [[nodiscard]] static Verdict compared(Verdict verdict, const Digest& digest,
+                                        Same& same) noexcept(is_quiet<Same>) {
+    using Answer = std::invoke_result_t<Same&, const Digest&>;
+    static_assert(std::is_same_v<Answer, bool> || std::is_same_v<Answer, std::optional<bool>>,
+                  "idem: what compares two contents answers bool or std::optional<bool>, true for "
+                  "the same bytes; memcmp answers 0 for them");
+    if (verdict != Verdict::duplicate) return verdict;
+    const std::optional<bool> is_same = same(digest);
+    if (!is_same) return Verdict::unknown;
+    return *is_same ? Verdict::duplicate : Verdict::conflict;
+  }
+
   explicit BasicContentHashSet(IdSet<Digest, Hash>&& digests) noexcept
       : digests_(std::move(digests)) {}
 
