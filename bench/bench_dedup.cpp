@@ -1,78 +1,144 @@
-// What a Deduplicator adds to the memory inside it: one-shot inserts against the bare set, and claim + commit against a
-// bare insert. Compare rows of one run only.
+// What a Deduplicator adds to the memory inside it: one-shot inserts, and claim + commit, against a bare insert into
+// the same set; pre-sized, one call at a time. Every key comes once and is fresh, then once more.
+//
+//   bench_dedup [--keys N]... [--rounds R] [--json FILE]      default: 100000 and 4000000 keys, 5 rounds
+//
+// All take turns within a round, on the thread's CPU clock. A Google Benchmark program would run one contender to its
+// end before the next. How many instructions a Deduplicator adds is counted by tests/house, not timed here.
 
 #include <cstddef>
 #include <cstdint>
-
-#include <benchmark/benchmark.h>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <idem/idem.hpp>
 
+#include "harness.hpp"
+
 namespace {
 
-using OneShot = idem::Deduplicator<idem::Uuid>;
-using Claiming = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Claims>>;
+using idem::Uuid;
+using idem::Verdict;
 
 constexpr idem::Seed seed{1, 2};
 
-idem::Uuid nth(std::uint64_t n) {
-  n *= 0x9e3779b97f4a7c15;
-  return idem::Uuid(n ^ n >> 32, n * 0xbf58476d1ce4e5b9);
-}
+std::size_t keys = 0;
 
-// Every key twice, so that one call in two is a duplicate; a fresh pre-sized object each round.
-template <class Insert, class Seen>
-void fill(benchmark::State& state, Insert insert, const Seen&) {
-  const auto keys = static_cast<std::uint64_t>(state.range(0));
-  for (auto _ : state) {
-    state.PauseTiming();
-    Seen seen({.memory = {.expected_keys = keys, .seed = seed}});
-    state.ResumeTiming();
-    std::uint64_t fresh = 0;
-    for (std::uint64_t i = 0; i < 2 * keys; ++i) fresh += insert(seen, nth(i % keys));
-    if (fresh != keys) state.SkipWithError("wrong verdicts");
+Uuid nth(std::uint64_t n) { return Uuid(bench::mix(2 * n + 1), bench::mix(2 * n + 2)); }
+
+struct Bare {
+  idem::UuidSet seen{{.expected_keys = keys, .seed = seed}};
+  bool insert(const Uuid& id) { return seen.insert(id) == Verdict::fresh; }
+};
+
+struct OneShot {
+  idem::Deduplicator<Uuid> seen{{.memory = {.expected_keys = keys, .seed = seed}}};
+  bool insert(const Uuid& id) { return seen.insert(id) == Verdict::fresh; }
+};
+
+struct Claiming {
+  idem::Deduplicator<Uuid, idem::Policy<idem::Claims>> seen{
+      {.memory = {.expected_keys = keys, .seed = seed}}};
+  bool insert(const Uuid& id) {
+    idem::Claim claim = seen.claim(id, {.now = idem::Instant()});
+    return claim.verdict() == Verdict::fresh && claim.commit(idem::Instant()) == Verdict::fresh;
   }
-  state.SetItemsProcessed(state.iterations() * 2 * state.range(0));
-}
+};
 
-void bare_insert(benchmark::State& state) {
-  const auto keys = static_cast<std::uint64_t>(state.range(0));
-  for (auto _ : state) {
-    state.PauseTiming();
-    idem::UuidSet seen({.expected_keys = keys, .seed = seed});
-    state.ResumeTiming();
-    std::uint64_t fresh = 0;
-    for (std::uint64_t i = 0; i < 2 * keys; ++i) {
-      fresh += seen.insert(nth(i % keys)) == idem::Verdict::fresh;
-    }
-    if (fresh != keys) state.SkipWithError("wrong verdicts");
+// The plant: what must come out at twice the time of a claim.
+struct ClaimingTwice {
+  Claiming first, second;
+  bool insert(const Uuid& id) {
+    const bool fresh = first.insert(id);
+    return second.insert(id) && fresh;
   }
-  state.SetItemsProcessed(state.iterations() * 2 * state.range(0));
-}
-BENCHMARK(bare_insert)->Arg(100'000)->Arg(4'000'000);
+};
 
-void one_shot_insert(benchmark::State& state) {
-  fill(
-      state,
-      [](auto& seen, const idem::Uuid& id) -> std::uint64_t {
-        return seen.insert(id) == idem::Verdict::fresh;
-      },
-      OneShot());
-}
-BENCHMARK(one_shot_insert)->Arg(100'000)->Arg(4'000'000);
+// Makes the keys.
+struct Nothing {
+  bool insert(const Uuid& id) {
+    asm volatile("" : : "r"(id.hi()), "r"(id.lo()));
+    return true;
+  }
+};
 
-void claim_and_commit(benchmark::State& state) {
-  fill(
-      state,
-      [](auto& seen, const idem::Uuid& id) -> std::uint64_t {
-        idem::Claim claim = seen.claim(id, {.now = idem::Instant()});
-        return claim.verdict() == idem::Verdict::fresh &&
-               claim.commit(idem::Instant()) == idem::Verdict::fresh;
-      },
-      Claiming());
+struct Result {
+  double fresh_ns = 0;
+  double duplicate_ns = 0;
+  bool is_right = false;
+};
+
+template <class Seen>
+Result run() {
+  const auto seen = std::make_unique<Seen>();
+  const auto pass = [&](double& ns) {
+    std::size_t fresh = 0;
+    const double begin = bench::thread_ns();
+    for (std::size_t i = 0; i < keys; ++i) fresh += seen->insert(nth(i));
+    ns = (bench::thread_ns() - begin) / static_cast<double>(keys);
+    return fresh;
+  };
+  Result result;
+  result.is_right = pass(result.fresh_ns) == keys;
+  const std::size_t again = pass(result.duplicate_ns);
+  if constexpr (!std::is_same_v<Seen, Nothing>) result.is_right = result.is_right && again == 0;
+  return result;
 }
-BENCHMARK(claim_and_commit)->Arg(100'000)->Arg(4'000'000);
+
+struct Contender {
+  const char* name;
+  std::function<Result()> run;
+  std::vector<double> fresh{}, duplicate{};
+};
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  bench::Rows json(argc, argv);
+  std::vector<std::size_t> sizes;
+  std::size_t rounds = 5;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string_view option = argv[i];
+    if (option == "--keys") sizes.push_back(std::strtoull(argv[i + 1], nullptr, 10));
+    if (option == "--rounds") rounds = std::strtoull(argv[i + 1], nullptr, 10);
+  }
+  if (sizes.empty()) sizes = {100'000, 4'000'000};
+  for (const std::size_t size : sizes) {
+    keys = size;
+    Contender contenders[] = {{"UuidSet", run<Bare>},
+                              {"Deduplicator, insert", run<OneShot>},
+                              {"Deduplicator, claim and commit", run<Claiming>},
+                              {"plant: two of them", run<ClaimingTwice>},
+                              {"nothing", run<Nothing>}};
+    for (std::size_t round = 0; round < rounds; ++round) {
+      for (std::size_t turn = 0; turn < std::size(contenders); ++turn) {
+        Contender& contender = contenders[(turn + round) % std::size(contenders)];
+        const Result result = contender.run();
+        if (!result.is_right) {
+          std::printf("%s: wrong verdicts\n", contender.name);
+          return 1;
+        }
+        contender.fresh.push_back(result.fresh_ns);
+        contender.duplicate.push_back(result.duplicate_ns);
+      }
+    }
+    std::printf(
+        "\n%zu keys, %zu rounds; ns a call, median, and times the bare insert\n%-32s %16s %16s\n",
+        keys, rounds, "", "fresh", "duplicate");
+    for (const Contender& contender : contenders) {
+      std::printf("%-32s %8.1f %7.2f %8.1f %7.2f\n", contender.name, bench::median(contender.fresh),
+                  bench::median(contender.fresh) / bench::median(contenders[0].fresh),
+                  bench::median(contender.duplicate),
+                  bench::median(contender.duplicate) / bench::median(contenders[0].duplicate));
+      json.add("deduplicator, fresh", static_cast<double>(keys), contender.name, contender.fresh);
+      json.add("deduplicator, duplicate", static_cast<double>(keys), contender.name,
+               contender.duplicate);
+    }
+  }
+  return 0;
+}
