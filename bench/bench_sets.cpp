@@ -146,11 +146,27 @@ Result run_peer(bool sized) {
   return result;
 }
 
+idem::SetOptions options_of_ours(bool sized) {
+  return {.expected_keys = sized ? keys : 0,
+          .seed = idem::Seed{1, 2},
+          .pages = huge_pages ? idem::PagePolicy::huge_when_large : idem::PagePolicy::as_given};
+}
+
+// The plant: every batch into two sets, which must come out at twice the time.
+Result run_plant(bool sized) {
+  idem::UuidSet first(options_of_ours(sized)), second(options_of_ours(sized));
+  std::vector<Verdict> verdicts(batch);
+  return run([&](std::span<const Uuid> ids) {
+    std::size_t fresh = 0;
+    first.insert(ids, std::span(verdicts).first(ids.size()));
+    second.insert(ids, std::span(verdicts).first(ids.size()));
+    for (std::size_t i = 0; i < ids.size(); ++i) fresh += verdicts[i] == Verdict::fresh;
+    return fresh;
+  });
+}
+
 Result run_ours(bool sized, bool batched) {
-  idem::UuidSet set(
-      {.expected_keys = sized ? keys : 0,
-       .seed = idem::Seed{1, 2},
-       .pages = huge_pages ? idem::PagePolicy::huge_when_large : idem::PagePolicy::as_given});
+  idem::UuidSet set(options_of_ours(sized));
   std::vector<Verdict> verdicts(batch);
   double most = 0;
   Result result = run([&](std::span<const Uuid> ids) {
@@ -190,6 +206,7 @@ bool compare(bench::Rows& json) {
 #endif
     contenders.push_back({"UuidSet, batches", [=] { return run_ours(sized, true); }});
     contenders.push_back({"UuidSet, single", [=] { return run_ours(sized, false); }});
+    contenders.push_back({"plant: two UuidSets", [=] { return run_plant(sized); }});
 #if defined(IDEM_BENCH_BOOST)
     using Boost = boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
     contenders.push_back({"boost::unordered_flat_set", [=] { return run_peer<Boost>(sized); }});
@@ -292,9 +309,7 @@ void compare_tails(bench::Rows& json) {
               keys, "", "p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "max");
   print_tail(json, "nothing", [](const Uuid& id) { return id.lo() != 0; });
   {
-    idem::UuidSet set(
-        {.seed = idem::Seed{1, 2},
-         .pages = huge_pages ? idem::PagePolicy::huge_when_large : idem::PagePolicy::as_given});
+    idem::UuidSet set(options_of_ours(false));
     print_tail(json, "UuidSet, single",
                [&](const Uuid& id) { return set.insert(id) == Verdict::fresh; });
     std::printf("  at most %zu bytes moved by one insert\n",
