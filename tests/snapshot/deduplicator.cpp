@@ -178,6 +178,70 @@ TEST_CASE("filters of another size, windows of another length") {
         idem::Error{ErrorCode::other_options, 24, "window"});
 }
 
+TEST_CASE("filters over windows: the size comes with them, what is said must be so") {
+  const auto at = [](std::int64_t ns) {
+    return idem::At{.now = idem::Instant::at(idem::Duration::nanoseconds(ns))};
+  };
+  constexpr auto window = idem::Duration::nanoseconds(600);
+  using Bloom = idem::WindowBloomFilter<std::uint64_t>;
+  const Bloom::Options options{
+      .window = window, .expected_keys = 1000, .false_positive_rate = 0.001};
+  Bloom bloom(options);
+  CHECK(bloom.insert(1, at(0)) == Verdict::fresh);
+  const Bytes bytes = saved(bloom);
+  CHECK(idem::load<Bloom>(bytes, options));
+  auto loaded = idem::load<Bloom>(bytes, {.window = window});
+  REQUIRE(loaded);
+  CHECK(loaded->state.size() == bloom.size());
+  CHECK(loaded->state.rate_when_full() == bloom.rate_when_full());
+  CHECK(loaded->state.false_positive_rate() == bloom.false_positive_rate());
+  CHECK(loaded->state.recorded_keys() == 1);
+  CHECK(loaded->state.latest() == bloom.latest());
+  CHECK(loaded->state.insert(1, at(599)) == Verdict::probable_duplicate);
+  CHECK(loaded->state.insert(1, at(700)) == Verdict::fresh);
+  const auto refused = [&](Bloom::Options other) {
+    return idem::load<Bloom>(bytes, other).error();
+  };
+  constexpr auto other = ErrorCode::other_options;
+  CHECK(refused({.window = idem::Duration::nanoseconds(1200)}) ==
+        idem::Error{other, 24, "window length"});
+  CHECK(refused({.window = window, .expected_keys = 999, .false_positive_rate = 0.001}) ==
+        idem::Error{other, 32, "expected keys"});
+  CHECK(refused({.window = window, .expected_keys = 1000, .false_positive_rate = 0.002}).code ==
+        other);
+  CHECK(refused({.window = window, .when_crowded = idem::WhenCrowded::refuse}).what ==
+        "when crowded");
+
+  using Cuckoo = idem::WindowCuckooFilter<std::uint64_t>;
+  Cuckoo cuckoo({.window = window, .expected_keys = 1000});
+  CHECK(cuckoo.insert(1, at(0)) == Verdict::fresh);
+  CHECK(cuckoo.insert(2, at(300)) == Verdict::fresh);
+  auto cuckoo_after = idem::load<Cuckoo>(saved(cuckoo), {.window = window});
+  REQUIRE(cuckoo_after);
+  CHECK(cuckoo_after->state.size() == 2);
+  CHECK(cuckoo_after->state.forget(1));
+  CHECK(cuckoo_after->state.insert(1, at(500)) == Verdict::fresh);
+  CHECK(cuckoo_after->state.insert(2, at(899)) == Verdict::probable_duplicate);
+  CHECK(cuckoo_after->state.insert(2, at(1100)) == Verdict::fresh);
+  CHECK(idem::load<Cuckoo>(saved(cuckoo), {.window = window, .expected_keys = 2000}).error() ==
+        idem::Error{other, 32, "size"});
+
+  using Backed = idem::BackedWindow<idem::TimeWindowRing<std::uint64_t>, Bloom>;
+  const Backed::Options both{.exact = {.window = idem::Duration::nanoseconds(100)},
+                             .filter = options};
+  Backed backed(both);
+  CHECK(backed.insert(1, at(0)) == Verdict::fresh);
+  CHECK(backed.insert(2, at(90)) == Verdict::fresh);
+  auto backed_after = idem::load<Backed>(saved(backed), both);
+  REQUIRE(backed_after);
+  CHECK(backed_after->state.check(2, at(150)) == Verdict::duplicate);
+  CHECK(backed_after->state.check(1, at(150)) == Verdict::probable_duplicate);
+  CHECK(backed_after->state.check(3, at(150)) == Verdict::fresh);
+  auto longer = both;
+  longer.exact.window = idem::Duration::nanoseconds(200);
+  CHECK(idem::load<Backed>(saved(backed), longer).error().what == "window length");
+}
+
 TEST_CASE("positions up to 64 KiB") {
   const idem::UuidSet set = a_set(3);
   for (const std::size_t size : std::initializer_list<std::size_t>{0, 1, 7, 8, 9, 65535, 65536}) {

@@ -123,6 +123,104 @@ struct RingKind {
   }
 };
 
+// A window over filters: a tick is 100 ns. `Where` tells the options.
+template <class Filter, class Where>
+struct WindowFilterKind {
+  using Component = Filter;
+  static typename Filter::Options options() {
+    auto options = Where::options();
+    options.seed = seed;
+    return options;
+  }
+  static typename Filter::Options options_to_load() { return Where::options(); }
+  static void step(Filter& filter, std::size_t i) {
+    const idem::At at{.now = at_ns(100 * i), .event = at_ns(100 * i - i % 5 * 170)};
+    const auto id = spread_id<typename Filter::Stored>(i);
+    (void)filter.insert(i == 3 ? typename Filter::Stored{} : id, at);
+    if (i % 4 == 1) (void)filter.insert(spread_id<typename Filter::Stored>(i / 2), at);
+    if constexpr (requires { filter.restart_clock(at.now); }) {
+      if (i == 5) filter.restart_clock(at_ns(100 * i - 100));
+    }
+  }
+  // Begins some generations earlier with ids that are forgotten again.
+  static Filter detour(std::size_t count) {
+    Filter filter(options());
+    const auto before = idem::Instant::at(idem::Duration::nanoseconds(-35'000));
+    for (std::size_t i = 0; i < 3; ++i)
+      (void)filter.insert(spread_id<typename Filter::Stored>(i), {.now = before, .event = before});
+    filter.advance({.now = at_ns(0), .event = at_ns(0)});
+    filter.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      step(filter, i);
+      (void)filter.check(spread_id<typename Filter::Stored>(i), {.now = at_ns(100 * i + 1)});
+    }
+    return filter;
+  }
+};
+
+constexpr idem::Duration ticks(std::int64_t count) {
+  return idem::Duration::nanoseconds(100 * count);
+}
+struct RaisingRate {
+  static auto options() {
+    return idem::WindowFilterOptions{
+        .window = ticks(600), .expected_keys = 600, .size = idem::bytes(80 * 64)};
+  }
+};
+struct ForgettingOldest {
+  static auto options() {
+    return idem::WindowFilterOptions{.window = ticks(700),
+                                     .expected_keys = 400,
+                                     .size = idem::bytes(80 * 64),
+                                     .lines_a_key = 2,
+                                     .when_crowded = idem::WhenCrowded::forget_oldest};
+  }
+};
+struct ByCount {
+  static auto options() {
+    return idem::WindowFilterOptions{.window = idem::Duration::max(),
+                                     .expected_keys = 150,
+                                     .size = idem::bytes(80 * 64),
+                                     .when_crowded = idem::WhenCrowded::forget_oldest};
+  }
+};
+struct ByEvent {
+  static auto options() {
+    return idem::EventWindowFilterOptions{
+        .window = ticks(500), .expected_keys = 500, .size = idem::bytes(80 * 64)};
+  }
+};
+struct CuckooTable {
+  static auto options() {
+    return idem::WindowCuckooOptions{.window = ticks(400), .expected_keys = 1500};
+  }
+};
+
+struct BackedKind {
+  using Component =
+      idem::BackedWindow<idem::TimeWindowRing<idem::Uuid>, idem::WindowBloomFilter<idem::Uuid>>;
+  static Component::Options options() {
+    Component::Options options{.exact = {.window = ticks(100)}, .filter = RaisingRate::options()};
+    options.exact.seed = seed;
+    options.filter.seed = idem::Seed{7, 8};
+    return options;
+  }
+  static Component::Options options_to_load() {
+    return {.exact = {.window = ticks(100)}, .filter = RaisingRate::options()};
+  }
+  static void step(Component& window, std::size_t i) {
+    (void)window.insert(spread_id<idem::Uuid>(i), {.now = at_ns(100 * i)});
+    (void)window.insert(spread_id<idem::Uuid>(i / 2), {.now = at_ns(100 * i)});
+  }
+  static Component detour(std::size_t count) {
+    Component window(options());
+    (void)window.insert(spread_id<idem::Uuid>(1), {.now = at_ns(0)});
+    window.clear();
+    for (std::size_t i = 0; i < count; ++i) step(window, i);
+    return window;
+  }
+};
+
 template <class Tracker>
 struct ProducerKind {
   using Component = Tracker;
@@ -371,7 +469,22 @@ constexpr std::array subjects = {
     subject<RingKind<idem::TimeWindowRing<Digest, fixed, event>>, 240>("time_window_event"),
     subject<RingKind<idem::TimeWindowRing<std::uint64_t, sliding, event, std::uint64_t>>, 240>(
         "time_window_sliding_event_payload"),
+    subject<RingKind<idem::TimeWindowRing<Uuid, fixed, arrival, Digest>>, 240>(
+        "time_window_payload"),
     subject<RingKind<idem::TimeWindowRing<Uuid, fixed, id>>, 240>("time_window_id"),
+    subject<WindowFilterKind<idem::WindowBloomFilter<Uuid>, RaisingRate>, 900>(
+        "window_bloom_filter"),
+    subject<WindowFilterKind<idem::WindowBloomFilter<Digest, sliding>, ForgettingOldest>, 900>(
+        "window_bloom_filter_sliding"),
+    subject<WindowFilterKind<idem::WindowBloomFilter<std::uint64_t, fixed, arrival>, ByCount>, 900>(
+        "window_bloom_filter_count"),
+    subject<WindowFilterKind<idem::WindowBloomFilter<Uuid, fixed, event>, ByEvent>, 900>(
+        "window_bloom_filter_event"),
+    subject<WindowFilterKind<idem::WindowCuckooFilter<Uuid>, CuckooTable>, 900>(
+        "window_cuckoo_filter"),
+    subject<WindowFilterKind<idem::WindowCuckooFilter<std::uint64_t, sliding>, CuckooTable>, 900>(
+        "window_cuckoo_filter_sliding"),
+    subject<BackedKind, 200>("backed_window"),
     subject<ProducerKind<idem::ProducerTracker>, 400>("producer_tracker"),
     subject<ProducerKind<idem::Strict64Tracker>, 400>("strict64_tracker"),
     subject<MonotonicKind, 300>("monotonic_tracker"),

@@ -191,6 +191,62 @@ void write_memories(Hostile& to) {
            "an event older than any that is remembered");
 }
 
+void write_window_filters(Hostile& to) {
+  constexpr std::size_t keys = payload + 24;
+  to.field("window_bloom_filter", "lines", payload, 1, 3, "keys of three lines");
+  to.field("window_bloom_filter", "crowded", payload + 1, 1, 3, "no such answer to a crowd");
+  to.field("window_bloom_filter", "other-crowd", payload + 1, 1, 2, "another answer to a crowd");
+  to.field("window_bloom_filter", "started", payload + 2, 1, 2, "a flag that is neither 0 nor 1");
+  to.field("window_bloom_filter", "not-started", payload + 2, 1, 0, "keys before any clock");
+  to.field("window_bloom_filter", "reserved", payload + 7, 1, 1, "a reserved field is not zero");
+  to.field("window_bloom_filter", "no-keys", keys, 8, 0, "bits that no key has set");
+  to.field("window_bloom_filter", "no-bits", keys + 48, 8, 1, "a key without bits");
+  to.field("window_bloom_filter", "expects-none", 32, 8, 0, "made for no keys");
+  to.field("window_bloom_filter", "blocks-2-63", 56, 8, std::uint64_t{1} << 63, "2^63 blocks");
+  to.field("window_bloom_filter_event", "shift", payload + 16, 8, 1,
+           "a clock of events that was restarted");
+  to.field("window_bloom_filter_event", "refuses", payload + 1, 1, 2,
+           "an answer to a crowd that windows of events do not have");
+  to.field("window_bloom_filter_count", "full", keys, 8, 25,
+           "a generation that is full, and yet the newest");
+  to.field("window_bloom_filter_count", "too-many", keys, 8, most, "2^64 - 1 keys");
+  to.field("window_bloom_filter_count", "floor", keys + 56, 8, most >> 1,
+           "forgotten up to the end of time");
+  to.field("window_bloom_filter_count", "future", keys + 64, 8, most >> 1,
+           "a key later than the latest");
+  to.field("window_bloom_filter_count", "nobody", keys + 64 + 48, 8, 5,
+           "an instant of no key in a generation without keys");
+  to.add(
+      "window_bloom_filter_sliding", "backwards", true, "an older generation with a newer key",
+      [](Bytes& bytes) { set_word(bytes, keys + 64 + 8, word_at(bytes, keys + 64) + 1); }, 200);
+  to.add(
+      "window_bloom_filter_sliding", "too-old", true, "a key from before its generation",
+      [](Bytes& bytes) { set_word(bytes, keys + 64 + 48, ~std::uint64_t{0} << 40); }, 900);
+  constexpr std::size_t buckets = payload + 24;
+  to.field("window_cuckoo_filter", "started", payload, 8, 2, "a flag that is neither 0 nor 1");
+  to.field("window_cuckoo_filter", "not-started", payload, 8, 0, "keys before any clock");
+  to.field("window_cuckoo_filter", "generation-7", buckets, 2, 0xe001, "an eighth generation");
+  to.field("window_cuckoo_filter", "no-fingerprint", buckets, 2, 0x2000,
+           "a generation without a fingerprint");
+  to.field("window_cuckoo_filter", "count", 56, 8, 7, "more fingerprints than there are");
+  to.field("window_cuckoo_filter", "lines-2-58", 32, 8, std::uint64_t{1} << 58,
+           "so many lines that their bytes wrap to none");
+  to.field("backed_window", "part-version", payload, 2, 2, "a part of a version nobody defined");
+  to.field("backed_window", "part-kind", payload + 2, 2, 1, "a set in place of a window");
+  to.field("backed_window", "part-reserved", payload + 6, 2, 1, "a reserved field is not zero");
+  to.field("backed_window", "part-position", payload + 12, 4, 1, "a part with a position");
+  to.field("backed_window", "part-seed", payload + 32, 8, 1, "a part under another seed");
+  to.field("backed_window", "part-elements", payload + 48, 8, most, "2^64 - 1 elements in a part");
+  to.field("backed_window", "part-max", payload + 56, 8, most, "a part of 2^64 - 1 bytes");
+  to.add("backed_window", "part-longer", true, "a part that ends in the next one",
+         [](Bytes& bytes) { set_word(bytes, payload + 56, word_at(bytes, payload + 56) + 16); });
+  to.add("backed_window", "part-shorter", true, "a part that ends before its ids",
+         [](Bytes& bytes) { set_word(bytes, payload + 56, word_at(bytes, payload + 56) - 16); });
+  to.field("backed_window", "elements-one-more", 56, 8, 6 + 80 + 1,
+           "one element more than its parts have");
+  to.field("backed_window", "configuration", 24, 8, 1, "a configuration word it does not have");
+}
+
 void write_sequences(Hostile& to) {
   constexpr std::size_t producer = payload + 28;
   to.field("producer_tracker", "inner-magic", payload, 4, 0, "no tracker's payload");
@@ -235,6 +291,7 @@ int main(int argc, char** argv) {
   Hostile hostile(dir / "hostile");
   write_frames(hostile);
   write_memories(hostile);
+  write_window_filters(hostile);
   write_sequences(hostile);
   return 0;
 }

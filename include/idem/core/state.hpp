@@ -28,6 +28,10 @@ enum class StateKind : std::uint16_t {
   monotonic_tracker = 8,
   offset_ledger = 9,
   replay_window = 10,
+  window_bloom_filter = 11,
+  window_cuckoo_filter = 12,
+  backed_window = 13,
+  shards = 14,
 };
 
 // What a type of component is, as far as it decides what its bytes mean; docs/format.md lists the
@@ -47,10 +51,11 @@ struct StateShape {
   std::uint64_t first = 0;  // configuration, by kind
   std::uint64_t second = 0;
   Seed seed{};
-  std::uint64_t elements = 0;  // keys, producers or lines: what a caller may set a limit to
+  std::uint64_t elements = 0;  // keys, producers or blocks: what a caller may set a limit to
   std::uint64_t bytes = 0;     // of the payload
 
   // Where these stand in the frame, for errors.
+  static constexpr std::size_t kind_at = 10;
   static constexpr std::size_t key_at = 12;
   static constexpr std::size_t hash_at = 13;
   static constexpr std::size_t variant_at = 16;

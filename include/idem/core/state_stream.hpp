@@ -135,15 +135,15 @@ class StateReader {
   // where in the input the first block stands.
   StateReader(std::span<const std::byte> blocks, std::uint64_t payload, std::uint64_t chain,
               std::size_t origin) noexcept
-      : input_(blocks), payload_(payload), left_(payload), chain_(chain), origin_(origin) {}
+      : input_(blocks), end_(payload), payload_(payload), chain_(chain), origin_(origin) {}
   // Through a buffer of one block and its checksum.
   StateReader(std::span<std::byte> buffer, Fill fill, void* context, std::uint64_t payload,
               std::uint64_t chain, std::size_t origin) noexcept
       : buffer_(buffer),
         fill_(fill),
         context_(context),
+        end_(payload),
         payload_(payload),
-        left_(payload),
         chain_(chain),
         origin_(origin) {}
 
@@ -178,13 +178,29 @@ class StateReader {
   }
 
   // Checks the first block, where there is one: before a decoder allocates anything.
-  [[nodiscard]] bool open() { return left_ == 0 || !block_.empty() || next_block(); }
+  [[nodiscard]] bool open() { return end_ == 0 || !block_.empty() || next_block(); }
 
-  // Of the payload, as long as the frame says it is.
-  [[nodiscard]] std::uint64_t remaining() const noexcept { return left_ + block_.size(); }
+  // The next `size` bytes, which must be there, become all there is; leave(what this returned) when
+  // they have been read.
+  [[nodiscard]] std::uint64_t enter(std::uint64_t size) noexcept {
+    const std::uint64_t outer = end_;
+    end_ = read() + size;
+    block_ =
+        block_.first(static_cast<std::size_t>(detail::smaller<std::uint64_t>(block_.size(), size)));
+    return outer;
+  }
+  void leave(std::uint64_t outer) noexcept {
+    const std::uint64_t at = read();
+    end_ = outer;
+    // What is behind these bytes in their block.
+    block_ = {block_.data(), static_cast<std::size_t>(detail::smaller(checked_, end_) - at)};
+  }
+
+  // Of the payload, as long as the frame says it is, or of what was entered.
+  [[nodiscard]] std::uint64_t remaining() const noexcept { return failed_ ? 0 : end_ - read(); }
   // Where the next byte stands in the input.
   [[nodiscard]] std::size_t position() const noexcept {
-    const std::uint64_t read = payload_ - remaining();
+    const std::uint64_t read = this->read();
     // At a seam the next byte is behind the checksum.
     const std::uint64_t seams = read / detail::state_block_bytes;
     return origin_ + static_cast<std::size_t>(read + seams * detail::state_checksum_bytes);
@@ -194,11 +210,15 @@ class StateReader {
   [[nodiscard]] const std::optional<Error>& fault() const noexcept { return fault_; }
 
  private:
+  // Bytes of the payload that were given back.
+  [[nodiscard]] std::uint64_t read() const noexcept {
+    return detail::smaller(checked_, end_) - block_.size();
+  }
+
   [[nodiscard]] bool fail() noexcept {
+    checked_ = end_ = read();  // the position stays
     failed_ = true;
-    payload_ -= remaining();  // the position stays
     block_ = {};
-    left_ = 0;
     return false;
   }
   [[nodiscard]] bool fail(ErrorCode code, std::string_view what) noexcept {
@@ -207,9 +227,9 @@ class StateReader {
   }
 
   [[nodiscard]] bool next_block() {
-    if (failed_ || left_ == 0) return fail();
-    const auto size =
-        static_cast<std::size_t>(detail::smaller<std::uint64_t>(detail::state_block_bytes, left_));
+    if (failed_ || checked_ >= end_) return fail();
+    const auto size = static_cast<std::size_t>(
+        detail::smaller<std::uint64_t>(detail::state_block_bytes, payload_ - checked_));
     const std::size_t whole = size + detail::state_checksum_bytes;
     std::span<const std::byte> block;
     if (fill_ == nullptr) {
@@ -224,8 +244,9 @@ class StateReader {
     if (sum != detail::load_little<std::uint64_t>(block.data() + size))
       return fail(ErrorCode::bad_checksum, "payload");
     chain_ = sum;
-    left_ -= size;
-    block_ = block.first(size);
+    block_ = block.first(
+        static_cast<std::size_t>(detail::smaller<std::uint64_t>(size, end_ - checked_)));
+    checked_ += size;
     return true;
   }
 
@@ -254,8 +275,9 @@ class StateReader {
   Fill fill_ = nullptr;
   void* context_ = nullptr;
   std::span<const std::byte> block_{};
+  std::uint64_t checked_ = 0;  // bytes of the payload, up to the end of the block
+  std::uint64_t end_;          // of what may be read
   std::uint64_t payload_;
-  std::uint64_t left_;  // behind the block
   std::uint64_t chain_;
   std::size_t origin_;
   std::optional<Error> fault_{};

@@ -4,13 +4,20 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <utility>
 
+#include <idem/core/error.hpp>
+#include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/state_part.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/backing_filter.hpp>
 #include <idem/memory/time_window_ring.hpp>
@@ -166,11 +173,46 @@ class BackedWindow {
     }
   }
 
+  // The state for idem::save and idem::load, as the concept Saveable says: those of the two.
+  static constexpr StateType state_type{.kind = StateKind::backed_window,
+                                        .key = detail::key_number<Stored>,
+                                        .hash = detail::hash_number<Hash>};
+  [[nodiscard]] StateShape state_shape() const requires Saveable<ExactWindow> && Saveable<Filter> {
+    const StateShape exact = exact_.state_shape(), filter = filter_.state_shape();
+    return {.type = state_type,
+            .seed = exact.seed,
+            .elements = exact.elements + filter.elements,
+            .bytes = detail::part_bytes(exact) + detail::part_bytes(filter)};
+  }
+  bool write_state(StateWriter& out) const requires Saveable<ExactWindow> && Saveable<Filter> {
+    return detail::write_part(out, exact_) && detail::write_part(out, filter_);
+  }
+  [[nodiscard]] static Result<BackedWindow> read_state(
+      StateReader& in, const StateShape& shape,
+      const Options& options) requires Saveable<ExactWindow> && Saveable<Filter> {
+    constexpr auto bad = ErrorCode::bad_value;
+    if (shape.first != 0) return Error{bad, StateShape::first_at, "backed window"};
+    if (shape.second != 0) return Error{bad, StateShape::second_at, "backed window"};
+    std::uint64_t elements_left = shape.elements;
+    StateShape part;
+    auto exact = detail::read_part<ExactWindow>(in, options.exact, part, elements_left);
+    if (!exact) return exact.error();
+    if (part.seed != shape.seed) return Error{bad, StateShape::seed_at, "backed window"};
+    auto filter = detail::read_part<Filter>(in, options.filter, part, elements_left);
+    if (!filter) return filter.error();
+    if (elements_left != 0) return Error{bad, StateShape::elements_at, "backed window"};
+    detail::require_longer_filter(*exact, *filter);
+    return Result<BackedWindow>(BackedWindow(*std::move(exact), *std::move(filter)));
+  }
+
   // The two, for what only they can tell: counters, rates.
   [[nodiscard]] const ExactWindow& exact() const noexcept { return exact_; }
   [[nodiscard]] const Filter& filter() const noexcept { return filter_; }
 
  private:
+  BackedWindow(ExactWindow&& exact, Filter&& filter) noexcept
+      : exact_(std::move(exact)), filter_(std::move(filter)) {}
+
   ExactWindow exact_;
   Filter filter_;
 };

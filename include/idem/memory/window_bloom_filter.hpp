@@ -1,20 +1,29 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
 #include <idem/detail/memory/generation_filter.hpp>
 #include <idem/detail/memory/generation_plan.hpp>
+#include <idem/detail/memory/generation_state.hpp>
 #include <idem/memory/time_window_options.hpp>
 #include <idem/memory/window_filter_options.hpp>
 
@@ -72,7 +81,11 @@ class WindowBloomFilter {
   static constexpr WindowTime time = window_time;
 
   explicit WindowBloomFilter(const Options& options)
-      : WindowBloomFilter(options, detail::generation_plan(options)) {}
+      : WindowBloomFilter(options, detail::generation_plan(options),
+                          options.seed ? *options.seed : Seed::random()) {
+    const detail::GenerationPlan plan = detail::generation_plan(options);
+    if (!filter_.take(plan.blocks)) detail::refuse_generation_size(options, plan);
+  }
 
   // Judges the id, and records it if it is `fresh` or the window slides: `fresh`,
   // `probable_duplicate`, by event also `stale`, and `full` where when_crowded says refuse.
@@ -183,18 +196,132 @@ class WindowBloomFilter {
             .rotations = counts.rotations};
   }
 
+  // The state for idem::save and idem::load, as the concept Saveable says: the clock, the keys of
+  // each generation, and its bits.
+  static constexpr StateType state_type{.kind = StateKind::window_bloom_filter,
+                                        .key = detail::key_number<Id>,
+                                        .hash = detail::hash_number<Hash>,
+                                        .variant = {static_cast<std::uint8_t>(window_mode),
+                                                    static_cast<std::uint8_t>(window_time), 0, 0}};
+  [[nodiscard]] StateShape state_shape() const noexcept requires(detail::PortableId<Id>) {
+    const detail::GenerationBlocks& blocks = filter_.blocks();
+    return {.type = state_type,
+            .first = static_cast<std::uint64_t>(filter_.clock().settings().window),
+            .second = expected_keys_,
+            .seed = hash_.seed(),
+            .elements = blocks.blocks(),
+            .bytes = head_bytes(when_crowded()) +
+                     std::uint64_t{blocks.lines()} * detail::generation_line_bytes};
+  }
+  bool write_state(StateWriter& out) const requires(detail::PortableId<Id>) {
+    const auto clock = filter_.clock().saved();
+    out.u8(static_cast<std::uint8_t>(lines_a_key()));
+    out.u8(static_cast<std::uint8_t>(when_crowded()));
+    out.u8(clock.started ? 1 : 0);
+    for (int zeros = 0; zeros < 5; ++zeros) out.u8(0);
+    out.i64(clock.latest);
+    out.i64(clock.shift);
+    for (const std::uint64_t keys : clock.keys) out.u64(keys);
+    if (when_crowded() == WhenCrowded::forget_oldest) {
+      out.i64(clock.floor);
+      for (const std::int64_t newest : clock.newest) out.i64(newest);
+    }
+    return detail::put_generation_lines(out, filter_.blocks(), filter_.clock().now().generation);
+  }
+  [[nodiscard]] static Result<WindowBloomFilter> read_state(
+      StateReader& in, const StateShape& shape,
+      const Options& options) requires(detail::PortableId<Id>) {
+    const std::size_t at = in.position();
+    const auto bad = [&](std::size_t where, std::string_view what) {
+      return Error{ErrorCode::bad_value, where, what};
+    };
+    std::uint8_t lines_a_block = 0, crowded = 0, started = 0;
+    typename Filter::Clock::Saved clock;
+    if (!in.u8(lines_a_block) || !in.u8(crowded) || !in.u8(started))
+      return Error{ErrorCode::truncated, in.position(), "window filter"};
+    if (lines_a_block != 1 && lines_a_block != 2) return bad(at, "lines a key");
+    if (crowded > 2 || (by_event && crowded != 0)) return bad(at + 1, "when crowded");
+    if (started > 1) return bad(at + 2, "window started");
+    for (std::size_t i = 3; i < 8; ++i) {
+      std::uint8_t zero = 0;
+      if (!in.u8(zero)) return Error{ErrorCode::truncated, in.position(), "window filter"};
+      if (zero != 0) return bad(at + i, "window filter");
+    }
+    const std::uint64_t head = head_bytes(WhenCrowded{crowded});
+    const std::uint64_t block_bytes = lines_a_block * std::uint64_t{detail::generation_line_bytes};
+    if (shape.bytes <= head || (shape.bytes - head) % block_bytes != 0 ||
+        shape.elements != (shape.bytes - head) / block_bytes ||
+        shape.elements > detail::GenerationBlocks::max_lines / lines_a_block)
+      return bad(StateShape::elements_at, "blocks");
+    if (shape.second == 0) return bad(StateShape::second_at, "expected keys");
+    clock.started = started == 1;
+    bool is_whole = in.i64(clock.latest) && in.i64(clock.shift);
+    for (std::uint64_t& keys : clock.keys) is_whole = is_whole && in.u64(keys);
+    if (WhenCrowded{crowded} == WhenCrowded::forget_oldest) {
+      is_whole = is_whole && in.i64(clock.floor);
+      for (std::int64_t& newest : clock.newest) is_whole = is_whole && in.i64(newest);
+    }
+    if (!is_whole) return Error{ErrorCode::truncated, in.position(), "window clock"};
+
+    Options whole = options;
+    if (options.size == ByteSize{} && options.expected_keys == 0 &&
+        options.false_positive_rate == 0 && options.lines_a_key == 0) {
+      whole.size = ByteSize(shape.elements * lines_a_block * detail::GenerationBlocks::line_bytes);
+      whole.expected_keys = shape.second;
+      whole.lines_a_key = lines_a_block;
+    }
+    const detail::GenerationPlan plan = detail::generation_plan(whole);
+    constexpr auto other = ErrorCode::other_options;
+    if (shape.first != static_cast<std::uint64_t>(plan.settings.window))
+      return Error{other, StateShape::first_at, "window length"};
+    if (shape.second != whole.expected_keys)
+      return Error{other, StateShape::second_at, "expected keys"};
+    if (lines_a_block != plan.lines_a_block) return Error{other, at, "lines a key"};
+    if (shape.elements != plan.blocks) return Error{other, StateShape::elements_at, "size"};
+    WindowBloomFilter filter(whole, plan, shape.seed);
+    if (WhenCrowded{crowded} != filter.when_crowded()) return Error{other, at + 1, "when crowded"};
+    if (!filter.filter_.clock().restore(clock)) return bad(at + 8, "window clock");
+    if (!filter.filter_.take(plan.blocks))
+      return Error{ErrorCode::out_of_memory, StateShape::elements_at, "blocks"};
+
+    std::array<std::uint64_t, detail::generation_lanes> bits{};
+    detail::GenerationBlocks& blocks = filter.filter_.blocks();
+    const std::uint64_t generation = filter.filter_.clock().now().generation;
+    const auto take = [&](std::size_t line, const auto& words) {
+      for (unsigned age = 0; age < detail::generation_lanes; ++age) bits[age] |= words[age];
+      blocks.fill_line(line, generation, words);
+      return true;
+    };
+    if (const auto error = detail::get_generation_lines(in, blocks.lines(), take)) return *error;
+    for (unsigned age = 0; age < detail::generation_lanes; ++age) {
+      if ((bits[age] != 0) != (clock.keys[age] != 0)) return bad(at + 24 + 8 * age, "window keys");
+    }
+    return Result<WindowBloomFilter>(std::move(filter));
+  }
+
   // Fetches the id's cache line, for a call that comes soon.
   __attribute__((always_inline)) void prefetch(const Id& id) const noexcept {
     filter_.blocks().prefetch(detail::filter_hash(hash_, id));
   }
 
  private:
-  WindowBloomFilter(const Options& options, const detail::GenerationPlan& plan)
+  // Without its blocks.
+  WindowBloomFilter(const Options& options, const detail::GenerationPlan& plan, Seed seed)
       : filter_(plan.settings, plan.lines_a_block),
-        hash_(options.seed ? *options.seed : Seed::random()),
+        hash_(seed),
         lead_(detail::generation_lead(options)),
-        expected_keys_(options.expected_keys) {
-    if (!filter_.take(plan.blocks)) detail::refuse_generation_size(options, plan);
+        expected_keys_(options.expected_keys) {}
+
+  // Of the payload, up to the blocks.
+  [[nodiscard]] static constexpr std::uint64_t head_bytes(WhenCrowded crowded) noexcept {
+    constexpr std::uint64_t words = 1 + 2 + detail::generation_lanes;
+    return 8 *
+           (crowded == WhenCrowded::forget_oldest ? words + 1 + detail::generation_lanes : words);
+  }
+  [[nodiscard]] WhenCrowded when_crowded() const noexcept {
+    const detail::GenerationSettings& settings = filter_.clock().settings();
+    if (settings.rotates_early) return WhenCrowded::forget_oldest;
+    return settings.refuses ? WhenCrowded::refuse : WhenCrowded::raise_rate;
   }
 
   [[nodiscard]] auto hash_of(std::span<const Id> ids) const noexcept {

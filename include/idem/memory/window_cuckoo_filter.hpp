@@ -6,20 +6,28 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/bytes.hpp>
+#include <idem/core/error.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
 #include <idem/detail/memory/filter_size.hpp>
 #include <idem/detail/memory/generation_clock.hpp>
 #include <idem/detail/memory/generation_cuckoo.hpp>
 #include <idem/detail/memory/generation_rate.hpp>
+#include <idem/detail/memory/generation_state.hpp>
+#include <idem/detail/memory/zeroed_lines.hpp>
 #include <idem/memory/time_window_options.hpp>
 #include <idem/memory/window_filter_options.hpp>
 
@@ -79,7 +87,7 @@ class WindowCuckooFilter {
   static constexpr std::size_t most_looked_at = detail::cuckoo_most_looked_at;
 
   explicit WindowCuckooFilter(const Options& options)
-      : clock_(settings_of(options)), hash_(options.seed ? *options.seed : Seed::random()) {
+      : WindowCuckooFilter(options, options.seed ? *options.seed : Seed::random()) {
     const double lines = lines_for(options);
     if (lines <= static_cast<double>(detail::ZeroedLines::max_lines) &&
         table_.take(static_cast<std::uint64_t>(lines)))
@@ -208,12 +216,79 @@ class WindowCuckooFilter {
             .rotations = counts.rotations};
   }
 
+  // The state for idem::save and idem::load, as the concept Saveable says: the clock, and every slot
+  // of every bucket.
+  static constexpr StateType state_type{
+      .kind = StateKind::window_cuckoo_filter,
+      .key = detail::key_number<Id>,
+      .hash = detail::hash_number<Hash>,
+      .variant = {static_cast<std::uint8_t>(window_mode), 0, 0, 0}};
+  [[nodiscard]] StateShape state_shape() const noexcept requires(detail::PortableId<Id>) {
+    return {.type = state_type,
+            .first = static_cast<std::uint64_t>(clock_.settings().window),
+            .second = table_.lines(),
+            .seed = hash_.seed(),
+            .elements = size(),
+            .bytes = head_bytes + std::uint64_t{table_.lines()} * detail::generation_line_bytes};
+  }
+  bool write_state(StateWriter& out) const requires(detail::PortableId<Id>) {
+    const Clock::Saved clock = clock_.saved();
+    out.u64(clock.started ? 1 : 0);
+    out.i64(clock.latest);
+    out.i64(clock.shift);
+    return detail::put_generation_lines(out, table_, clock_.now().generation);
+  }
+  [[nodiscard]] static Result<WindowCuckooFilter> read_state(
+      StateReader& in, const StateShape& shape,
+      const Options& options) requires(detail::PortableId<Id>) {
+    const std::size_t at = in.position();
+    if (shape.bytes <= head_bytes ||
+        shape.second != (shape.bytes - head_bytes) / detail::generation_line_bytes ||
+        (shape.bytes - head_bytes) % detail::generation_line_bytes != 0 ||
+        shape.second > detail::ZeroedLines::max_lines)
+      return Error{ErrorCode::bad_value, StateShape::second_at, "lines"};
+    std::uint64_t started = 0;
+    Clock::Saved clock;
+    if (!in.u64(started) || !in.i64(clock.latest) || !in.i64(clock.shift))
+      return Error{ErrorCode::truncated, in.position(), "window clock"};
+    if (started > 1) return Error{ErrorCode::bad_value, at, "window started"};
+    clock.started = started == 1;
+
+    Options whole = options;
+    if (options.size == ByteSize{} && options.expected_keys == 0)
+      whole.size = ByteSize(shape.second * detail::ZeroedLines::line_bytes);
+    WindowCuckooFilter filter(whole, shape.seed);
+    constexpr auto other = ErrorCode::other_options;
+    if (shape.first != static_cast<std::uint64_t>(filter.clock_.settings().window))
+      return Error{other, StateShape::first_at, "window length"};
+    if (static_cast<double>(shape.second) != lines_for(whole))
+      return Error{other, StateShape::second_at, "size"};
+    if (!filter.table_.take(shape.second))
+      return Error{ErrorCode::out_of_memory, StateShape::second_at, "lines"};
+
+    const std::uint64_t generation = filter.clock_.now().generation;
+    const auto take = [&](std::size_t line, const Table::Line& buckets) {
+      return filter.table_.fill_line(line, generation, buckets, clock.keys);
+    };
+    if (const auto error = detail::get_generation_lines(in, shape.second, take)) return *error;
+    if (!filter.clock_.restore(clock)) return Error{ErrorCode::bad_value, at + 8, "window clock"};
+    if (filter.size() != shape.elements)
+      return Error{ErrorCode::bad_value, StateShape::elements_at, "fingerprints"};
+    return Result<WindowCuckooFilter>(std::move(filter));
+  }
+
   // Fetches the id's cache lines, for a call that comes soon.
   [[gnu::always_inline]] inline void prefetch(const Id& id) const noexcept {
     if (table_.buckets() != 0) table_.prefetch(table_.place_of(detail::filter_hash(hash_, id)));
   }
 
  private:
+  // Without its table.
+  WindowCuckooFilter(const Options& options, Seed seed)
+      : clock_(settings_of(options)), hash_(seed) {}
+
+  static constexpr std::uint64_t head_bytes = 24;
+
   [[nodiscard]] static Verdict verdict_of(bool held) noexcept {
     return held ? Verdict::probable_duplicate : Verdict::fresh;
   }

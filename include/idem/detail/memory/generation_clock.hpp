@@ -70,6 +70,12 @@ class GenerationClock {
     }
   };
 
+  static constexpr auto never = [] {
+    std::array<std::int64_t, generation_lanes> all{};
+    for (std::int64_t& one : all) one = std::numeric_limits<std::int64_t>::min();
+    return all;
+  }();
+
   explicit GenerationClock(const GenerationSettings& settings) noexcept
       : settings_(settings), length_(Rules::length(settings.window)) {}
 
@@ -154,6 +160,67 @@ class GenerationClock {
     newest_ = never;
   }
 
+  // ---- as a state -------------------------------------------------------------------------------
+
+  // What decides the answers to come; generations by age, the newest first.
+  struct Saved {
+    bool started = false;
+    std::int64_t latest = std::numeric_limits<std::int64_t>::min();
+    std::int64_t shift = 0;
+    std::array<std::uint64_t, generation_lanes> keys{};
+    // Only where generations end early does it matter what went, and when: `never` otherwise.
+    std::int64_t floor = std::numeric_limits<std::int64_t>::min();
+    std::array<std::int64_t, generation_lanes> newest = never;
+  };
+  [[nodiscard]] Saved saved() const noexcept {
+    Saved saved{.started = now_.started, .latest = now_.latest, .shift = shift_};
+    for (unsigned age = 0; age < generation_lanes; ++age) {
+      const std::uint64_t lane = (now_.generation - age) % generation_lanes;
+      saved.keys[age] = keys_[lane];
+      if (settings_.rotates_early && keys_[lane] != 0) saved.newest[age] = newest_[lane];
+    }
+    if (floor_ > begin_of_window()) saved.floor = floor_;
+    return saved;
+  }
+  // Of a clock that has told nothing yet: generations are those of a new one. false: there is no
+  // such state.
+  [[nodiscard]] bool restore(const Saved& saved) noexcept {
+    constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
+    if (!saved.started && (saved.latest != lowest || saved.shift != 0)) return false;
+    if (by_event && saved.shift != 0) return false;
+    if (saved.started) now_ = after(saved.latest);
+    if (saved.floor != lowest) {
+      const bool is_real = settings_.rotates_early && saved.started &&
+                           saved.floor > begin_of_window() && saved.floor - 1 <= saved.latest;
+      if (!is_real) return false;
+    }
+    std::int64_t ceiling = saved.latest;
+    for (unsigned age = 0; age < generation_lanes; ++age) {
+      const std::uint64_t keys = saved.keys[age];
+      const std::int64_t newest = saved.newest[age];
+      if (keys != 0 && !saved.started) return false;
+      if (keys == 0 || !settings_.rotates_early) {
+        if (newest != lowest) return false;
+      } else {
+        if (newest > ceiling || (saved.floor != lowest && newest < saved.floor - 1)) return false;
+        const auto granules = static_cast<std::uint64_t>(now_.granule) -
+                              static_cast<std::uint64_t>(Rules::granule(newest, length_));
+        if (!is_by_count() && granules > age) return false;
+        ceiling = newest;
+      }
+      const bool may_be_full = !settings_.rotates_early || age != 0;
+      if ((settings_.rotates_early || settings_.refuses) &&
+          keys > settings_.planned - (may_be_full ? 0 : 1))
+        return false;
+      const std::uint64_t lane = (now_.generation - age) % generation_lanes;
+      keys_[lane] = keys;
+      newest_[lane] = newest;
+    }
+    floor_ = saved.floor;
+    shift_ = saved.shift;
+    return true;
+  }
+
   // ---- what it is -------------------------------------------------------------------------------
 
   [[nodiscard]] bool is_by_count() const noexcept {
@@ -187,12 +254,6 @@ class GenerationClock {
     keys_[lane] = 0;
     newest_[lane] = std::numeric_limits<std::int64_t>::min();
   }
-
-  static constexpr auto never = [] {
-    std::array<std::int64_t, generation_lanes> all{};
-    for (std::int64_t& one : all) one = std::numeric_limits<std::int64_t>::min();
-    return all;
-  }();
 
   GenerationSettings settings_;
   std::int64_t length_;

@@ -134,6 +134,42 @@ class GenerationCuckoo {
   [[nodiscard]] std::uint64_t moves() const noexcept { return moves_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return lines_.bytes(); }
 
+  // ---- as a state --------------------------------------------------------------------------------
+
+  using Line = std::array<Word, buckets_per_line>;
+
+  [[nodiscard]] std::size_t lines() const noexcept { return lines_.count(); }
+
+  // visit(buckets) for each line: what is left in them, with the age of its generation above each
+  // fingerprint in place of the lane.
+  template <class Visit>
+  void for_each_line(std::uint64_t generation, Visit&& visit) const {
+    Line buckets;
+    for (std::size_t line = 0; line < lines_.count(); ++line) {
+      for (unsigned i = 0; i < buckets_per_line; ++i)
+        buckets[i] = turned(live_word(line * buckets_per_line + i, generation), generation);
+      visit(buckets);
+    }
+  }
+  // Fills an empty line, and adds the fingerprints of each age to `keys`. false: there is no such
+  // line.
+  [[nodiscard]] bool fill_line(std::size_t line, std::uint64_t generation, const Line& buckets,
+                               std::array<std::uint64_t, generation_lanes>& keys) noexcept {
+    std::uint64_t* const to = lines_.data() + line * ZeroedLines::words_per_line;
+    for (unsigned i = 0; i < buckets_per_line; ++i) {
+      for (unsigned shift = 0; shift < slots * Lanes::width; shift += Lanes::width) {
+        const Word slot = (buckets[i] >> shift) & Lanes::mask;
+        if (slot == 0) continue;
+        const unsigned age = generation_lane(slot, 0);
+        if ((slot & fingerprints) == 0 || age >= generation_lanes) return false;
+        ++keys[age];
+      }
+      to[1 + i] = turned(buckets[i], generation);
+    }
+    to[0] = generation;
+    return true;
+  }
+
   // ---- what cuckoo_make_room asks for ------------------------------------------------------------
 
   // Brought up, so that what has ended counts as room. What moves needs no more: both lines of a
@@ -173,6 +209,18 @@ class GenerationCuckoo {
   }
   [[nodiscard]] static Word found(Word word, const Place& place) noexcept {
     return Lanes::zeros((word ^ place.pattern) & fingerprint_lanes);
+  }
+
+  // Lanes into ages and back, which is the same.
+  [[nodiscard]] static Word turned(Word word, std::uint64_t generation) noexcept {
+    Word to = word & fingerprint_lanes;
+    for (unsigned shift = 0; shift < slots * Lanes::width; shift += Lanes::width) {
+      if ((to >> shift & fingerprints) == 0) continue;
+      const std::uint64_t other =
+          (generation + generation_lanes - generation_lane(word, shift)) % generation_lanes;
+      to |= other << (shift + fingerprint_bits);
+    }
+    return to;
   }
 
   // The word without what was recorded in the lanes that have begun since the stamp. An empty slot

@@ -111,6 +111,7 @@ class GenerationFilter {
 
   [[nodiscard]] Clock& clock() noexcept { return clock_; }
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
+  [[nodiscard]] GenerationBlocks& blocks() noexcept { return blocks_; }
   [[nodiscard]] const GenerationBlocks& blocks() const noexcept { return blocks_; }
 
  private:

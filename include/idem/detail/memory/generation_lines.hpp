@@ -304,10 +304,34 @@ class GenerationBlocks {
     __builtin_prefetch(lines_.data() + block * lines_a_block_ * words_a_line, 1);
   }
 
+  // visit(words) for each line: what is left of the generations, the newest first.
+  template <class Visit>
+  void for_each_line(std::uint64_t generation, Visit&& visit) const {
+    std::array<std::uint64_t, generation_lanes> words;
+    for (std::size_t line = 0; line < lines_.count(); ++line) {
+      const std::size_t block = line & ~std::size_t{lines_a_block_ - 1};
+      const std::uint64_t* const kept = GenerationView(generation, generation % generation_lanes)
+                                            .kept_of(lines_.data() + block * words_a_line);
+      for (unsigned age = 0; age < generation_lanes; ++age) {
+        const std::uint64_t lane = (generation - age) % generation_lanes;
+        words[age] = lines_.data()[line * words_a_line + lane] & kept[lane];
+      }
+      visit(words);
+    }
+  }
+  void fill_line(std::size_t line, std::uint64_t generation,
+                 const std::array<std::uint64_t, generation_lanes>& words) noexcept {
+    std::uint64_t* const to = lines_.data() + line * words_a_line;
+    for (unsigned age = 0; age < generation_lanes; ++age)
+      to[(generation - age) % generation_lanes] = words[age];
+    if (line % lines_a_block_ == 0) to[stamp_word] = generation;
+  }
+
   [[nodiscard]] std::size_t blocks() const noexcept {
     return lines_.count() >> (lines_a_block_ - 1);
   }
   [[nodiscard]] unsigned lines_a_block() const noexcept { return lines_a_block_; }
+  [[nodiscard]] std::size_t lines() const noexcept { return lines_.count(); }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return lines_.bytes(); }
   [[nodiscard]] std::span<const std::uint64_t> words() const noexcept {
     return {lines_.data(), lines_.words()};

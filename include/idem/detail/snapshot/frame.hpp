@@ -14,6 +14,7 @@
 #include <idem/core/state.hpp>
 #include <idem/core/state_stream.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/state_part.hpp>
 
 // The frame of a snapshot, byte by byte in docs/format.md: a header with the position and its
 // checksum, the payload in checksummed blocks, an end mark.
@@ -22,10 +23,8 @@ namespace idem::inline IDEM_ABI::detail {
 
 inline constexpr std::uint64_t frame_magic = 0x1a0a0d6d65646989;  // 89 "idem" 0d 0a 1a
 inline constexpr std::uint64_t frame_end = 0x896964656d0d0a1a;    // the same backwards
-inline constexpr std::uint16_t frame_version = 1;
-inline constexpr std::size_t frame_fixed_bytes = 80;  // up to the position
+inline constexpr std::size_t frame_fixed_bytes = 80;              // up to the position
 inline constexpr std::size_t frame_end_bytes = 8;
-inline constexpr std::size_t frame_position_at = 20;
 inline constexpr std::size_t frame_total_at = 72;
 inline constexpr std::size_t max_position_bytes = 65536;
 
@@ -54,21 +53,8 @@ using FrameStart = std::array<std::byte, frame_fixed_bytes>;
 [[nodiscard]] inline FrameStart write_frame_start(const Frame& frame) noexcept {
   FrameStart bytes{};
   ByteWriter out(bytes);
-  const StateShape& shape = frame.shape;
   out.u64(frame_magic);
-  out.u16(frame_version);
-  out.u16(static_cast<std::uint16_t>(shape.type.kind));
-  out.u8(shape.type.key);
-  out.u8(shape.type.hash);
-  out.u16(0);
-  for (const std::uint8_t part : shape.type.variant) out.u8(part);
-  out.u32(static_cast<std::uint32_t>(frame.position_bytes));
-  out.u64(shape.first);
-  out.u64(shape.second);
-  out.u64(shape.seed.first);
-  out.u64(shape.seed.second);
-  out.u64(shape.elements);
-  out.u64(shape.bytes);
+  put_shape(out, frame.shape, static_cast<std::uint32_t>(frame.position_bytes));
   out.u64(frame.total_bytes());
   return bytes;
 }
@@ -80,25 +66,15 @@ using FrameStart = std::array<std::byte, frame_fixed_bytes>;
                                                            std::uint64_t& total) noexcept {
   ByteReader in(bytes);
   std::uint64_t magic = 0;
-  std::uint16_t version = 0;
-  std::uint16_t kind = 0;
-  std::uint16_t zero = 0;
   std::uint32_t position = 0;
   StateShape& shape = frame.shape;
   if (!in.u64(magic)) return Error{ErrorCode::truncated, bytes.size(), "header"};
   if (magic != frame_magic) return Error{ErrorCode::bad_magic, 0, "header"};
-  if (!in.u16(version)) return Error{ErrorCode::truncated, bytes.size(), "header"};
-  if (version != frame_version) return Error{ErrorCode::bad_version, 8, "format version"};
-  if (!in.u16(kind) || !in.u8(shape.type.key) || !in.u8(shape.type.hash) || !in.u16(zero) ||
-      !in.u8(shape.type.variant[0]) || !in.u8(shape.type.variant[1]) ||
-      !in.u8(shape.type.variant[2]) || !in.u8(shape.type.variant[3]) || !in.u32(position) ||
-      !in.u64(shape.first) || !in.u64(shape.second) || !in.u64(shape.seed.first) ||
-      !in.u64(shape.seed.second) || !in.u64(shape.elements) || !in.u64(shape.bytes) ||
-      !in.u64(total)) {
-    return Error{ErrorCode::truncated, bytes.size(), "header"};
+  if (const auto error = get_shape(in, shape, position)) {
+    if (error->code != ErrorCode::truncated) return error;
+    return Error{ErrorCode::truncated, bytes.size(), error->what};
   }
-  shape.type.kind = StateKind{kind};
-  if (zero != 0) return Error{ErrorCode::bad_value, 14, "header"};
+  if (!in.u64(total)) return Error{ErrorCode::truncated, bytes.size(), "header"};
   if (position > max_position_bytes)
     return Error{ErrorCode::bad_value, frame_position_at, "position"};
   frame.position_bytes = position;
@@ -121,20 +97,6 @@ using FrameStart = std::array<std::byte, frame_fixed_bytes>;
     return Error{ErrorCode::bad_checksum, 0, "header"};
   for (std::size_t i = frame_fixed_bytes + frame.position_bytes; i < body; ++i) {
     if (header[i] != std::byte{0}) return Error{ErrorCode::bad_value, i, "position"};
-  }
-  return std::nullopt;
-}
-
-// Whether a state of one type may be loaded as another.
-[[nodiscard]] inline std::optional<Error> check_type(const StateType& is,
-                                                     const StateType& wanted) noexcept {
-  constexpr auto other = ErrorCode::other_options;
-  if (is.kind != wanted.kind) return Error{other, 10, "component kind"};
-  if (is.key != wanted.key) return Error{other, StateShape::key_at, "key type"};
-  if (is.hash != wanted.hash) return Error{other, StateShape::hash_at, "hash"};
-  for (std::size_t i = 0; i < is.variant.size(); ++i) {
-    if (is.variant[i] != wanted.variant[i])
-      return Error{other, StateShape::variant_at + i, "component variant"};
   }
   return std::nullopt;
 }

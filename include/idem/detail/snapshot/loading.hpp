@@ -16,6 +16,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/buffer.hpp>
 #include <idem/detail/core/no_throw.hpp>
+#include <idem/detail/core/state_part.hpp>
 #include <idem/detail/snapshot/frame.hpp>
 #include <idem/detail/snapshot/saving.hpp>
 
@@ -26,11 +27,7 @@ template <Saveable C, class Limits>
 [[nodiscard]] std::optional<Error> check_shape(const StateShape& shape,
                                                const typename C::Options& options,
                                                const Limits& limits) {
-  if (const auto error = check_type(shape.type, C::state_type)) return error;
-  if constexpr (requires { requires std::same_as<decltype(options.seed), std::optional<Seed>>; }) {
-    if (options.seed && *options.seed != shape.seed)
-      return Error{ErrorCode::other_options, StateShape::seed_at, "seed"};
-  }
+  if (const auto error = check_options<C>(shape, options)) return error;
   if (shape.elements > limits.elements)
     return Error{ErrorCode::limit_exceeded, StateShape::elements_at, "elements"};
   return std::nullopt;
