@@ -55,6 +55,13 @@ struct Counters;
 template <std::size_t shards>
 struct Sharded;
 struct DeduplicatorCounters;
+template <class... K>
+class Identities;
+template <class M>
+struct IfGiven;
+template <class... M>
+class IdentityMemory;
+struct IdentityVerdict;
 template <class... Axis>
 struct Policy;
 struct ClaimOptions;
