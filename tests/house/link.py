@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Links two objects that use the same headers, and runs the program.
 
-    link.py --compiler CXX [--launcher ccache] [--flags FILE] symbols|baseline|lto|self-test
+    link.py --compiler CXX [--launcher ccache] [--flags FILE] symbols|baseline|lto|self-test...
 
 symbols    Both objects with equal flags link and run. Objects of different instruction sets, or with and without
            exceptions, share no symbol of idem, so the linker cannot keep one body for both; and both answer alike.
@@ -9,6 +9,8 @@ baseline   The same mixed programs, run on an emulated processor without AVX: th
            Exits with 77, which ctest counts as skipped, where there is no qemu-x86_64.
 lto        g++ only: links with -flto, with -Wodr as an error.
 self-test  Takes the instruction set out of the inline namespace, in a copy, and wants `symbols` and `baseline` red.
+
+Several are done one after the other with the objects of the first. Exits with 77 where one of them could not run.
 """
 
 import argparse
@@ -41,6 +43,7 @@ class Workshop:
     def __init__(self, compiler, launcher, flags, folder):
         self.compiler, self.launcher, self.flags, self.folder = compiler, launcher, flags, folder
         self.made = {}
+        self.sets = INSTRUCTION_SETS if platform.machine() == "x86_64" else {}
 
     def run(self, *command, may_fail=False):
         result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False,
@@ -91,10 +94,6 @@ def processor_has(name):
     return bool(flags) and needed <= set(flags.group(1).split())
 
 
-def instruction_sets():
-    return INSTRUCTION_SETS if platform.machine() == "x86_64" else {}
-
-
 def check_unmixed(workshop, name, fast, plain):
     shared = workshop.idem_symbols(fast) & workshop.idem_symbols(plain)
     if shared:
@@ -109,7 +108,7 @@ def symbols(workshop):
     answer = workshop.run(program, "both").stdout
     print(f"equal flags: {answer.strip()}")
 
-    for name, flags in instruction_sets().items():
+    for name, flags in workshop.sets.items():
         fast, plain, program = workshop.pair(flags)
         check_unmixed(workshop, name, fast, plain)
         here = processor_has(name)
@@ -126,10 +125,10 @@ def symbols(workshop):
 
 def baseline(workshop):
     emulator = shutil.which("qemu-x86_64")
-    if not instruction_sets() or not emulator:
+    if not workshop.sets or not emulator:
         print("SKIPPED: needs an x86-64 machine and qemu-x86_64 (Debian, Ubuntu: qemu-user)")
         return SKIPPED
-    for name, flags in instruction_sets().items():
+    for name, flags in workshop.sets.items():
         _, _, program = workshop.pair(flags)
         # That the emulated processor really has no AVX: the other object must die on it.
         died = workshop.run(emulator, "-cpu", "qemu64", program, "both", may_fail=True)
@@ -145,7 +144,7 @@ def baseline(workshop):
 
 def lto(workshop):
     # One other instruction set tells as much as all of them, and the optimiser takes its time.
-    others = dict(list(instruction_sets().items())[-1:])
+    others = dict(list(workshop.sets.items())[-1:])
     for name, extra in {"equal flags": [], **others}.items():
         flags = [*PLAIN, "-flto", "-Wodr", "-Werror"]
         objects = [workshop.compile("fast", [*flags, *extra]), workshop.compile("plain", flags),
@@ -163,6 +162,7 @@ def self_test(workshop, include_dir):
         raise Failure("the self test no longer finds the instruction set in abi.hpp")
     abi.write_text(text, encoding="utf-8")
     workshop.flags = ["-I", str(copy), *workshop.flags]
+    workshop.made = {}
 
     unnoticed = 0
     for name, check in {"symbols": symbols, "baseline": baseline}.items():
@@ -183,16 +183,20 @@ def main():
     parser.add_argument("--launcher", nargs=1, default=[])
     parser.add_argument("--flags", type=pathlib.Path)
     parser.add_argument("--include-dir", type=pathlib.Path, help="for the self test")
-    parser.add_argument("mode", choices=["symbols", "baseline", "lto", "self-test"])
+    parser.add_argument("modes", nargs="+", choices=["symbols", "baseline", "lto", "self-test"])
     arguments = parser.parse_args()
     flags = [f"@{arguments.flags}"] if arguments.flags else []
 
     with tempfile.TemporaryDirectory() as folder:
         workshop = Workshop(arguments.compiler, arguments.launcher, flags, pathlib.Path(folder))
         try:
-            if arguments.mode == "self-test":
-                return 1 if self_test(workshop, arguments.include_dir) else 0
-            return {"symbols": symbols, "baseline": baseline, "lto": lto}[arguments.mode](workshop) or 0
+            outcomes = []
+            for mode in arguments.modes:
+                if mode == "self-test":
+                    outcomes.append(1 if self_test(workshop, arguments.include_dir) else 0)
+                else:
+                    outcomes.append({"symbols": symbols, "baseline": baseline, "lto": lto}[mode](workshop) or 0)
+            return 1 if 1 in outcomes else max(outcomes)
         except Failure as failure:
             print(failure)
             return 1
