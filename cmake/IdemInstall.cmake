@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 
 set(idem_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/idem")
 
-install(TARGETS idem EXPORT idemTargets FILE_SET HEADERS)
+install(TARGETS idem idem_testing EXPORT idemTargets FILE_SET HEADERS)
 install(EXPORT idemTargets NAMESPACE idem:: DESTINATION "${idem_package_dir}")
 if(IDEM_WITH_ABSEIL)
   install(TARGETS idem_abseil EXPORT idemAbseilTargets FILE_SET HEADERS)

@@ -2,6 +2,9 @@
 #if defined(WITH_ABSEIL)
 #include <idem/memory/exact_set.hpp>
 #endif
+#if defined(WITH_TESTING)
+#include <idem/testing/testing.hpp>
+#endif
 
 #include <cstdio>
 #include <string>
@@ -15,6 +18,12 @@ int main() {
   idem::ExactSet<std::string> names;
   if (names.insert("a name") != idem::Verdict::fresh) return 3;
   if (names.insert("a name") != idem::Verdict::duplicate) return 4;
+#endif
+#if defined(WITH_TESTING)
+  idem::testing::ManualClock clock;
+  idem::testing::DumbDeduplicator<int> dumb;
+  if (dumb.claim(7, {.now = clock.now()}).commit(clock.now()) != idem::Verdict::fresh) return 5;
+  if (dumb.insert(7) != idem::Verdict::duplicate) return 6;
 #endif
   std::puts("idem " IDEM_VERSION_STRING " tells fresh from duplicate");
   return 0;

@@ -23,6 +23,7 @@ FOLDERS = {
     "sequence": ["core"],
     "dedup": ["core", "memory", "sequence"],
     "snapshot": ["core", "memory", "sequence", "dedup"],
+    "testing": ["core", "memory", "sequence", "dedup", "snapshot"],  # for the tests of users; nothing includes it
 }
 
 # detail/<folder> belongs to its folder alone, but for these, which are tools for all who may include the folder.
@@ -197,6 +198,8 @@ PLANTS = [
     ("memory/planted.hpp", "#  include <idem/dedup/planted_target.hpp>", "memory/ may not include dedup/"),
     ("detail/core/planted.hpp", "#include <idem/dedup/planted_target.hpp>", "core/ may not include dedup/"),
     ("dedup/planted.hpp", "#include <idem/detail/memory/planted_target.hpp>", "belongs to memory/ alone"),
+    ("snapshot/planted.hpp", "#include <idem/testing/planted_target.hpp>", "snapshot/ may not include testing/"),
+    ("idem.hpp", "#include <idem/testing/planted_target.hpp>", "idem.hpp may not include idem/testing/"),
     ("core/planted.hpp", "#include <idem/idem.hpp>", "is above core/"),
     ("detail/planted.hpp", "#include <idem/core/planted_target.hpp>", "is below every folder"),
     ("memory/planted.hpp", "#include <absl/container/flat_hash_set.h>", "may include abseil"),

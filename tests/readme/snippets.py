@@ -194,6 +194,8 @@ def write_project(root, folder, programs, abseil):
     for number, program in enumerate(programs):
         (folder / f"snippet_{number}.cpp").write_text(program.source, encoding="utf-8")
         libraries = "idem::abseil" if abseil and "exact_set.hpp" in program.source else "idem::idem"
+        if "idem/testing/" in program.source:
+            libraries += " idem::testing"
         lines += [f"add_executable(snippet_{number} snippet_{number}.cpp)",
                   f"target_link_libraries(snippet_{number} PRIVATE {libraries} Threads::Threads)"]
     (folder / "CMakeLists.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
