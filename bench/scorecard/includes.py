@@ -1,8 +1,8 @@
 """What including a header costs: processor time of the compiler for a file that holds nothing else, less that for an
 empty one, and the lines it reads."""
 
-import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -14,12 +14,12 @@ def public_headers(include):
 
 
 def seconds(command):
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
-    after = os.times()
-    return after.children_user - before.children_user + after.children_system - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def measure(compiler, include, headers, rounds):

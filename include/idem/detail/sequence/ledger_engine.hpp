@@ -1,8 +1,8 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <span>
@@ -13,6 +13,7 @@
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/sequence/offset_window.hpp>
 #include <idem/detail/sequence/order_of_use.hpp>
 #include <idem/detail/sequence/producer_table.hpp>
@@ -69,7 +70,7 @@ class LedgerEngine {
   [[nodiscard]] std::size_t size(std::int64_t besides) const noexcept {
     std::int64_t end = window_.done_end();
     if (besides >= 0 && window_.check(besides) == Verdict::in_progress) {
-      end = std::max(end, besides + 1);
+      end = larger(end, besides + 1);
     } else {
       besides = -1;
     }
@@ -92,7 +93,7 @@ class LedgerEngine {
     const std::uint64_t each =
         1 + varint_size(size.longest_run == 0 ? 0 : (size.longest_run - 1) / 2);
     return static_cast<std::size_t>(
-        std::min<std::uint64_t>(all, (room - header - size.runs_bytes) / each));
+        smaller<std::uint64_t>(all, (room - header - size.runs_bytes) / each));
   }
 
   [[nodiscard]] Verdict checkpoint(std::span<std::byte> room, std::uint64_t owner_epoch,
@@ -122,13 +123,13 @@ class LedgerEngine {
     std::byte* from = bytes.data();
     if (size < most) {
       from = bytes.data() + (most - size);
-      std::copy_backward(bytes.data(), bytes.data() + size, bytes.data() + most);
+      std::memmove(from, bytes.data(), size);
     }
     char* to = room.data();
     for (std::size_t i = 0; i < size; i += 3) {
       std::byte group[3];
-      const std::size_t count = std::min<std::size_t>(3, size - i);
-      std::copy_n(from + i, count, group);
+      const std::size_t count = smaller<std::size_t>(3, size - i);
+      std::memcpy(group, from + i, count);
       base64_encode({group, count}, to);
       to += 4;
     }

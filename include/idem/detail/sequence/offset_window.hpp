@@ -1,8 +1,8 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -10,6 +10,7 @@
 #include <idem/core/error.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/sequence/producer_table.hpp>
 #include <idem/detail/sequence/varint.hpp>
 
@@ -95,7 +96,7 @@ class OffsetWindow {
     if (delivery.done()) return Verdict::duplicate;
     delivery.word |= 1;
     --open_;
-    done_end_ = std::max(done_end_, offset + 1);
+    done_end_ = larger(done_end_, offset + 1);
     while (count_ != 0 && at(0).done()) {
       ++head_;
       --count_;
@@ -107,7 +108,7 @@ class OffsetWindow {
   [[nodiscard]] std::int64_t done_end() const noexcept { return done_end_; }
   // One past all that is known of.
   [[nodiscard]] std::int64_t known_end() const noexcept {
-    return std::max(delivered_end_, done_end_);
+    return larger(delivered_end_, done_end_);
   }
 
   // Calls visit(begin, end) for each run of offsets not done in [next(), limit), in order, adjoining
@@ -117,7 +118,7 @@ class OffsetWindow {
     std::int64_t begin = 0;
     std::int64_t end = -1;  // of the run being gathered; -1: none
     const auto gather = [&](std::int64_t from, std::int64_t to) {
-      to = std::min(to, limit);
+      to = smaller(to, limit);
       if (from >= to) return;
       if (from == end) {
         end = to;
@@ -134,7 +135,7 @@ class OffsetWindow {
       }
     }
     for (std::size_t run = 0; run + 1 < bounds_; run += 2) {
-      gather(std::max(bound_[run], delivered_end_), bound_[run + 1]);
+      gather(larger(bound_[run], delivered_end_), bound_[run + 1]);
     }
     if (end != -1) visit(begin, end);
   }
@@ -174,7 +175,7 @@ class OffsetWindow {
   // the distance from the front; where some are it is less.
   [[nodiscard]] std::size_t find(std::int64_t offset) const noexcept {
     const auto distance = static_cast<std::uint64_t>(offset - at(0).offset());
-    std::size_t high = static_cast<std::size_t>(std::min<std::uint64_t>(distance, count_ - 1));
+    std::size_t high = static_cast<std::size_t>(smaller<std::uint64_t>(distance, count_ - 1));
     if (at(high).offset() == offset) return high;
     std::size_t low = 0;
     while (low < high) {
@@ -192,20 +193,28 @@ class OffsetWindow {
   // bound.
   [[nodiscard]] std::size_t run_of(std::int64_t offset) const noexcept {
     if (bounds_ == 0) return 0;
-    const std::int64_t* const after = std::upper_bound(bound_ + run_, bound_ + bounds_, offset);
-    const auto index = static_cast<std::size_t>(after - bound_);
-    return index == 0 ? 0 : index - 1;
+    // The first bound beyond the offset lies in [low, high].
+    std::size_t low = run_, high = bounds_;
+    while (low < high) {
+      const std::size_t middle = low + (high - low) / 2;
+      if (bound_[middle] <= offset) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low == 0 ? 0 : low - 1;
   }
   [[nodiscard]] bool in_done_run(std::int64_t offset, std::size_t run) const noexcept {
     return run + 1 < bounds_ && run % 2 == 1 && offset < bound_[run + 1];
   }
 
   [[nodiscard]] bool grow() noexcept {
-    const std::size_t wanted = std::max<std::size_t>(16, room_ * 2);
-    Delivery* const larger = allocate_array<Delivery>(wanted);
-    if (larger == nullptr) return false;
-    for (std::size_t i = 0; i < count_; ++i) larger[i] = at(i);
-    release_array(std::exchange(ring_, larger));
+    const std::size_t wanted = larger<std::size_t>(16, room_ * 2);
+    Delivery* const ring = allocate_array<Delivery>(wanted);
+    if (ring == nullptr) return false;
+    for (std::size_t i = 0; i < count_; ++i) ring[i] = at(i);
+    release_array(std::exchange(ring_, ring));
     room_ = wanted;
     head_ = 0;
     return true;
@@ -224,7 +233,7 @@ class OffsetWindow {
       bound_ = allocate_array<std::int64_t>(other.bounds_);
       if (bound_ == nullptr) return false;
       bounds_ = other.bounds_;
-      std::copy_n(other.bound_, bounds_, bound_);
+      std::memcpy(bound_, other.bound_, bounds_ * sizeof *bound_);
     }
     return true;
   }
@@ -285,7 +294,7 @@ struct CheckpointCodec {
              checksum_size;
     }
     [[nodiscard]] std::uint64_t total() const noexcept {
-      return header_bytes() + std::min(runs_bytes, bits_bytes());
+      return header_bytes() + smaller(runs_bytes, bits_bytes());
     }
   };
 
@@ -302,7 +311,7 @@ struct CheckpointCodec {
       }
       const auto run = static_cast<std::uint64_t>(to - from);
       size.runs_bytes += varint_size(run);
-      size.longest_run = std::max(size.longest_run, run);
+      size.longest_run = larger(size.longest_run, run);
       at = to;
     });
     if (at == -1) {
@@ -333,7 +342,7 @@ struct CheckpointCodec {
       const std::size_t begin = out.written().size();
       const std::span<std::byte> bits =
           to.subspan(begin, static_cast<std::size_t>(size.bits_bytes()));
-      std::fill(bits.begin(), bits.end(), std::byte{0xff});
+      for (std::byte& byte : bits) byte = std::byte{0xff};
       const auto clear = [&](std::uint64_t bit) {
         bits[static_cast<std::size_t>(bit / 8)] &= ~(std::byte{1} << (bit % 8));
       };
