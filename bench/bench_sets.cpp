@@ -1,10 +1,11 @@
 // The exact sets of UUIDs against others: insert one by one and in batches, growing from empty and
 // pre-sized.
 //
-//   bench_sets [--keys N]... [--rounds R] [--batch B] [--pages huge|given] [--tail] [--json FILE]
+//   bench_sets [--keys N]... [--rounds R] [--batch B] [--pages huge|given] [--tail|--memory] [--json FILE]
 //
 // --tail times every insert of a growing set by the wall clock instead, and prints the slowest ones
 // beside those of an empty loop: on a machine with other work these are mostly the machine's.
+// --memory grows each set to N keys once and tells what it holds, and the most it held, at sixteen sizes a decade.
 //
 // Not a Google Benchmark program: here all contenders take turns within a round, on thread CPU time,
 // and ratios are taken within it, which matters more than what a framework offers. Every contender
@@ -260,6 +261,58 @@ bool compare(bench::Rows& json) {
   return true;
 }
 
+// insert(id), and bytes() that are held now, of one contender.
+template <class Insert, class Bytes>
+void print_memory(bench::Rows& json, const char* name, Insert&& insert, Bytes&& bytes) {
+  constexpr double step = 1.154781984689458;  // the sixteenth root of ten
+  double next = 1000, most = 0, most_a_key = 0;
+  for (std::size_t i = 0; i < keys; ++i) {
+    (void)insert(Uuid::make_v4(mix(i + 1), mix((i + 1) ^ 0x5555555500000000)));
+    const auto now = static_cast<double>(bytes());
+    most = std::max({most, now, static_cast<double>(peak)});
+    const auto size = static_cast<double>(i + 1);
+    if (size < next && i + 1 != keys) continue;
+    while (next <= size) next *= step;
+    json.add("memory", size, name, {}, {{"bytes", now / size}, {"peak_bytes", most / size}});
+    if (size >= 1e6) most_a_key = std::max(most_a_key, now / size);
+  }
+  std::printf("%-28s %8.2f\n", name, most_a_key);
+}
+
+template <class Set>
+void print_memory_of_peer(bench::Rows& json, const char* name) {
+  held = peak = 0;
+  Set set;
+  print_memory(
+      json, name, [&](const Uuid& id) { return set.insert(id).second; }, [] { return held; });
+}
+
+void compare_memory(bench::Rows& json) {
+  std::printf("\nbytes a key of a set growing to %zu keys, the most from a million on\n", keys);
+  {
+    held = peak = 0;
+    idem::UuidSet set(options_of_ours(false));
+    print_memory(
+        json, "UuidSet", [&](const Uuid& id) { return set.insert(id) == Verdict::fresh; },
+        [&] { return set.memory_bytes(); });
+  }
+#if defined(IDEM_BENCH_ABSL)
+  print_memory_of_peer<absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
+      json, "absl::flat_hash_set");
+#endif
+#if defined(IDEM_BENCH_BOOST)
+  print_memory_of_peer<
+      boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
+      json, "boost::unordered_flat_set");
+#endif
+#if defined(IDEM_BENCH_TSL)
+  print_memory_of_peer<tsl::robin_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
+      json, "tsl::robin_set");
+#endif
+  print_memory_of_peer<std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
+      json, "std::unordered_set (slow)");
+}
+
 double wall_ns() {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -333,11 +386,11 @@ void compare_tails(bench::Rows& json) {
 int main(int count, char** arguments) {
   bench::Rows json(count, arguments);
   std::vector<std::size_t> sizes;
-  bool tail = false;
+  bool tail = false, memory = false;
   for (int i = 1; i < count; ++i) {
     const std::string name = arguments[i];
-    if (name == "--tail") {
-      tail = true;
+    if (name == "--tail" || name == "--memory") {
+      (name == "--tail" ? tail : memory) = true;
       continue;
     }
     if (i + 1 == count) break;
@@ -367,6 +420,8 @@ int main(int count, char** arguments) {
     keys = size;
     if (tail) {
       compare_tails(json);
+    } else if (memory) {
+      compare_memory(json);
     } else if (!compare(json)) {
       return 1;
     }

@@ -127,8 +127,10 @@ class Sets(Row):
 
     def commands(self, scale):
         # The hungriest holds 95 bytes a key while it grows; what was freed may not be back yet.
-        return [Command("bench_sets", ("--keys", str(keys), "--rounds", str(rounds)), 64 * MIB + 110 * keys)
-                for keys, rounds in scale.set_sizes]
+        most = scale.set_sizes[-1][0]
+        return [*(Command("bench_sets", ("--keys", str(keys), "--rounds", str(rounds)), 64 * MIB + 110 * keys)
+                  for keys, rounds in scale.set_sizes),
+                Command("bench_sets", ("--keys", str(most), "--memory"), 64 * MIB + 110 * most)]
 
     def figures(self, found, scale):
         largest = lambda: found.largest("growing")
@@ -152,30 +154,30 @@ class Sets(Row):
         yield from self.memory(found)
 
     def memory(self, found):
-        rows = [m for m in found.all if m.compared == "growing" and m.contender == "UuidSet, batches"]
-        large = [m for m in rows if m.size >= 1_000_000]
-        if not large:
-            reason = "no size of a million keys or more was measured"
-            for name, what in (("bytes", "bytes a key"), ("peak", "peak of bytes"), ("moved", "bytes moved")):
-                yield Figure(self.name, name, what, not_run=reason)
-            return
-        sizes = f"{large[0].size:,} to {large[-1].size:,} keys"
-        bytes_ = [m.number("bytes") for m in large]
-        peaks = [m.number("peak_bytes") / m.number("bytes") for m in large]
-        moved = max(m.number("most_moved") for m in rows)
-        size = large[-1].size
-        theirs = ""
-        try:
-            theirs = f"{ABSL}: {max(found.get('growing', m.size, ABSL).number('bytes') for m in large):.3g}"
-        except NotRun:
-            pass
-        yield self.figure("bytes", f"bytes a key, the most at {sizes}",
-                          self.exact(max(bytes_), f"{max(bytes_):.3g}", size, min(bytes_), max(bytes_), theirs),
-                          at_most(24), at_most(20), "bytes")
-        yield self.figure("peak", "the most held while growing, times what is held then",
-                          self.exact(max(peaks), f"{max(peaks):.3g}", size, min(peaks), max(peaks)), at_most(1.15))
-        yield self.figure("moved", "the most bytes moved by one insert, at every size",
-                          self.exact(moved, f"{moved / 1024:.0f} KiB", size), at_most(64 * 1024), at_most(4096), "bytes")
+        held = {name: [m for m in found.all if m.compared == "memory" and m.contender == name and m.size >= 1_000_000]
+                for name in ("UuidSet", ABSL)}
+        large = held["UuidSet"]
+        size = max((m.size for m in large), default=0)
+        def most_of(number, over):
+            def make(figure):
+                if not large:
+                    raise NotRun("no size of a million keys or more was measured")
+                values = [m.number(number) / (m.number(over) if over else 1) for m in large]
+                peer = [m.number(number) / (m.number(over) if over else 1) for m in held[ABSL]]
+                self.exact(max(values), f"{max(values):.3g}", size, min(values), max(values),
+                           f"{ABSL}: {max(peer):.3g}" if peer else "")(figure)
+            return make
+        yield self.figure("bytes", f"bytes a key, the most at {len(large)} sizes from a million keys on",
+                          most_of("bytes", None), at_most(24), at_most(20), "bytes")
+        yield self.figure("peak", "the most held so far, times what is held now, at the same sizes",
+                          most_of("peak_bytes", "bytes"), at_most(1.15))
+        def moved(figure):
+            rows = [m for m in found.all if m.compared == "growing" and m.contender == "UuidSet, batches"]
+            if not rows:
+                raise NotRun("not measured")
+            most = max(m.number("most_moved") for m in rows)
+            self.exact(most, f"{most / 1024:.0f} KiB", rows[-1].size)(figure)
+        yield self.figure("moved", "the most bytes moved by one insert", moved, at_most(64 * 1024), at_most(4096), "bytes")
 
 
 class Tail(Row):
