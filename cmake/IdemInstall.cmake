@@ -18,6 +18,8 @@ configure_package_config_file(cmake/idemConfig.cmake.in "${PROJECT_BINARY_DIR}/i
 install(FILES cmake/FindxxHash.cmake "${PROJECT_BINARY_DIR}/idemConfig.cmake" "${PROJECT_BINARY_DIR}/idemConfigVersion.cmake"
   DESTINATION "${idem_package_dir}")
 
+install(FILES share/gdb/idem.py DESTINATION "${CMAKE_INSTALL_DATADIR}/idem/gdb")
+
 # Relative to the file itself, so that an installed tree may be moved.
 set(idem_pkgconfig_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 if(IS_ABSOLUTE "${CMAKE_INSTALL_DATADIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")

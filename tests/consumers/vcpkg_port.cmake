@@ -1,7 +1,7 @@
 # Runs the portfile as vcpkg would, but with the packages of this machine and without the network: the functions of vcpkg's that it
 # calls are here, as short as they can be.
 #
-#   cmake -DPORT_DIR=DIR -DPREFIX=DIR -DGENERATOR=NAME -DCOMPILER=CXX [-DFEATURES=abseil] -P vcpkg.cmake
+#   cmake -DPORT_DIR=DIR -DPREFIX=DIR -DGENERATOR=NAME -DCOMPILER=CXX [-DFEATURES=abseil] -P vcpkg_port.cmake
 
 cmake_minimum_required(VERSION 3.25)
 file(READ "${PORT_DIR}/vcpkg.json" manifest)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the program of gdb.cpp under gdb with idem's printers, and compares what is printed.
+"""Runs the program of values.cpp under gdb with idem's printers, and compares what is printed.
 
-    gdb.py --gdb GDB --printers share/gdb/idem.py --program FILE
+    printers.py --gdb GDB --printers share/gdb/idem.py --program FILE
 
 Exits with 77, which ctest counts as skipped, where gdb cannot run the program (a container without ptrace, say).
 """

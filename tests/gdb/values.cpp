@@ -1,4 +1,4 @@
-// What share/gdb/idem.py is shown: tests/package/gdb.py stops in stop() and prints these.
+// What share/gdb/idem.py is shown: tests/gdb/printers.py stops in stop() and prints these.
 
 #include <idem/idem.hpp>
 
@@ -36,6 +36,7 @@ int main() {
   const bool all = digest.lo == 2 && seed.first == 3 && short_one < lease && lease < for_ever &&
                    at.now == idem::Instant::at(lease) && budget.count() > 0 &&
                    verdict == idem::Verdict::probable_duplicate && good && !bad &&
-                   few.size() + many.size() + numbers.size() == 10'004 && claim.holds() && !second.holds();
+                   few.size() + many.size() + numbers.size() == 10'004 && claim.holds() &&
+                   !second.holds();
   return all ? EXIT_SUCCESS : EXIT_FAILURE;
 }
