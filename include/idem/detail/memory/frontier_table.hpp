@@ -20,8 +20,18 @@ namespace idem::inline IDEM_ABI::detail {
 
 // The rules of growth and erase that a test can plant a wrong one of.
 struct FrontierRules {
-  // The last hash of the old layout, once the block that begins at `first_hash` was emptied.
-  [[nodiscard]] static std::uint64_t last_old(std::uint64_t first_hash, std::uint64_t) noexcept {
+  // Where an id lies between the first bucket and the last: in proportion to its hash, or, with a
+  // bend of 1 to 4, the nearer to each other the higher. x + bend / 16 * x * (1 - x), whose slope
+  // falls from 1 + bend / 16 to 1 - bend / 16. The product falls by 1 at most from one hash to the
+  // next, so the position never does.
+  [[nodiscard, gnu::always_inline]] static inline std::uint64_t position(
+      std::uint64_t hash, std::uint64_t bend) noexcept {
+    return hash + (multiply_high(hash, ~hash) * bend >> 4);
+  }
+  // The last hash of the old layout, once block number `block` was emptied, which begins at
+  // `first_hash`.
+  [[nodiscard]] static std::uint64_t last_old(std::uint64_t first_hash, std::uint64_t,
+                                              std::uint64_t) noexcept {
     return first_hash - 1;
   }
   // Whether the highest new block of a step has ids from the step before.
@@ -66,6 +76,7 @@ class FrontierTable {
   // Room taken in the other stays there.
   FrontierTable(const FrontierTable& other)
       : last_old_(other.last_old_),
+        next_hash_(other.next_hash_),
         due_(other.due_),
         size_(other.size_),
         blocks_left_(other.blocks_left_),
@@ -104,10 +115,12 @@ class FrontierTable {
   ~FrontierTable() { release(); }
 
   // Begins an empty table with room for `count` ids; false: limit or memory, nothing changed.
-  [[nodiscard]] bool begin(std::uint64_t count) noexcept {
+  // One that will grow on begins as if it had grown.
+  [[nodiscard]] bool begin(std::uint64_t count, bool grows_on) noexcept {
     const std::uint64_t blocks = blocks_for(count);
+    const unsigned bend = grows_on ? most_bend : 0;
     Layout layout;
-    if (blocks == 0 || !may_hold_all(blocks) || !make_layout(layout, blocks)) return false;
+    if (blocks == 0 || !may_hold_all(blocks) || !make_layout(layout, blocks, bend)) return false;
     bool is_whole = ensure_overflow(block_slots + taken_);
     for (std::uint64_t chunk = 0; is_whole && chunk < layout.chunk_count; ++chunk) {
       layout.chunks[chunk] = take_chunk(layout.has_slabs);
@@ -164,28 +177,39 @@ class FrontierTable {
 
   [[nodiscard, gnu::always_inline]] inline Verdict insert(const Slot& key) noexcept {
     prefetch_step();
-    if (key.hash == 0 || size_ + taken_ >= due_) [[unlikely]]
+    if (is_unusual(key)) [[unlikely]]
       return insert_unusual(key);
-    return insert_in_room(key);
+    return insert_in_room(key, bucket_of(key.hash));
   }
 
   // key_of(i) is the i-th key.
   void insert(std::size_t count, Verdict* verdicts, const auto& key_of) noexcept {
-    constexpr std::size_t ahead = 16, second = 8;
-    std::array<Slot, ahead> ring;
-    for (std::size_t i = 0; i < smaller(ahead, count); ++i) {
-      ring[i] = key_of(i);
-      prefetch_home(ring[i].hash);
-    }
-    for (std::size_t i = 0; i < smaller(second, count); ++i) prefetch_rest(ring[i].hash);
+    constexpr std::size_t ahead = 32, second = 8;
+    struct Coming {
+      Slot key;
+      Slot* home = nullptr;
+    };
+    std::array<Coming, ahead> ring;
+    const auto take = [&](std::size_t i) {
+      const Slot key = key_of(i);
+      Slot* const home = bucket_of(key.hash);
+      ring[i % ahead] = {key, home};
+      prefetch_home(home);
+    };
+    for (std::size_t i = 0; i < smaller(ahead, count); ++i) take(i);
+    for (std::size_t i = 0; i < smaller(second, count); ++i) prefetch_rest(ring[i].home);
     for (std::size_t i = 0; i < count; ++i) {
-      if (i + second < count) prefetch_rest(ring[(i + second) % ahead].hash);
-      const Slot key = ring[i % ahead];
-      if (i + ahead < count) {
-        ring[i % ahead] = key_of(i + ahead);
-        prefetch_home(ring[i % ahead].hash);
+      if (i + second < count) prefetch_rest(ring[(i + second) % ahead].home);
+      const auto [key, home] = ring[i % ahead];
+      if (i + ahead < count) take(i + ahead);
+      prefetch_step();
+      if (is_unusual(key)) [[unlikely]] {
+        verdicts[i] = insert_unusual(key);
+        // A step moves the homes of some.
+        for (Coming& coming : ring) coming.home = bucket_of(coming.key.hash);
+        continue;
       }
-      verdicts[i] = insert(key);
+      verdicts[i] = insert_in_room(key, home);
     }
   }
 
@@ -241,7 +265,7 @@ class FrontierTable {
     while (blocks_left_ != 0)
       if (!step()) return false;
     if (wanted <= due_) return true;
-    if (!begin_cycle(blocks)) return false;
+    if (!begin_cycle(blocks, 0)) return false;
     while (blocks_left_ != 0)
       if (!step()) return false;
     due_ = larger(due_, wanted);
@@ -263,7 +287,7 @@ class FrontierTable {
   void release_room() noexcept { --taken_; }
   void record_in_room(const Slot& key) noexcept {
     --taken_;
-    (void)(key.hash == 0 ? insert_overflow(key) : insert_in_room(key));
+    (void)(key.hash == 0 ? insert_overflow(key) : insert_in_room(key, bucket_of(key.hash)));
   }
 
   void clear() noexcept {
@@ -331,27 +355,51 @@ class FrontierTable {
   // table has emptied a chunk or not come to it yet.
   struct Layout {
     std::uint64_t buckets = 0;
+    std::uint64_t bend = 0;
     std::byte** chunks = nullptr;
     std::uint64_t chunk_count = 0;
-    unsigned chunk_shift = 0;  // 2^chunk_shift buckets a chunk
-    bool has_slabs = false;    // chunks are pieces of slabs
+    std::uint64_t in_chunk = 0;  // buckets a chunk - 1, all bits set
+    unsigned chunk_shift = 0;    // 2^chunk_shift buckets a chunk
+    bool has_slabs = false;      // chunks are pieces of slabs
 
     [[nodiscard]] std::uint64_t blocks() const noexcept { return buckets / block_buckets; }
     [[nodiscard]] std::uint64_t chunk_blocks() const noexcept {
-      return (std::uint64_t{1} << chunk_shift) / block_buckets;
+      return (in_chunk + 1) / block_buckets;
     }
     [[nodiscard]] std::size_t chunk_bytes() const noexcept {
       return has_slabs ? piece_bytes : Source::chunk_bytes;
     }
     [[nodiscard]] Slot* bucket(std::uint64_t number) const noexcept {
-      const std::uint64_t in_chunk = number & ((std::uint64_t{1} << chunk_shift) - 1);
-      return reinterpret_cast<Slot*>(chunks[number >> chunk_shift]) + in_chunk * bucket_slots;
+      return reinterpret_cast<Slot*>(chunks[number >> chunk_shift]) +
+             (number & in_chunk) * bucket_slots;
     }
     [[nodiscard]] Slot* block(std::uint64_t number) const noexcept {
       return bucket(number * block_buckets);
     }
+    // The number of the bucket where an id belongs, and of its block.
+    [[nodiscard]] std::uint64_t home(std::uint64_t hash) const noexcept {
+      return multiply_high(Rules::position(hash, bend), buckets);
+    }
     [[nodiscard]] std::uint64_t block_of(std::uint64_t hash) const noexcept {
-      return multiply_high(hash, buckets) / block_buckets;
+      return home(hash) / block_buckets;
+    }
+    // The least hash whose block is `block`.
+    [[nodiscard]] std::uint64_t first_hash_of(std::uint64_t block) const noexcept {
+      const std::uint64_t first = first_position_of(block, blocks());
+      if (bend == 0 || block == 0) return first;
+      // Newton's way to within a few, each time squaring what is missing; then bit by bit.
+      std::uint64_t hash = first;
+      for (int i = 0; i < 5; ++i) {
+        const auto missing = static_cast<std::int64_t>(first - Rules::position(hash, bend));
+        const double high = static_cast<double>(hash >> 32) / (std::uint64_t{1} << 32);
+        const double slope = 1 + static_cast<double>(bend) * (1 - 2 * high) / 16;
+        hash += static_cast<std::uint64_t>(
+            static_cast<std::int64_t>(static_cast<double>(missing) / slope));
+      }
+      hash -= 8;
+      for (unsigned more = 8; more != 0; more /= 2)
+        if (Rules::position(hash + more, bend) < first) hash += more;
+      return hash + 1;
     }
   };
 
@@ -388,14 +436,14 @@ class FrontierTable {
   }
   [[nodiscard]] Slot* bucket_of(std::uint64_t hash) const noexcept {
     const Layout& layout = layout_of(hash);
-    return layout.bucket(multiply_high(hash, layout.buckets));
+    return layout.bucket(layout.home(hash));
   }
   [[nodiscard]] Slot* block_of(std::uint64_t hash) const noexcept {
     const Layout& layout = layout_of(hash);
     return layout.block(layout.block_of(hash));
   }
   [[nodiscard]] unsigned home_in_block(std::uint64_t hash) const noexcept {
-    return static_cast<unsigned>(multiply_high(hash, layout_of(hash).buckets) % block_buckets);
+    return static_cast<unsigned>(layout_of(hash).home(hash) % block_buckets);
   }
 
   template <class Bucket>
@@ -418,38 +466,46 @@ class FrontierTable {
       if (!is_full(block + i * bucket_slots)) return false;
     return true;
   }
+  // A slot as one word of the processor, and its four quarters.
+  using Word = std::uint64_t __attribute__((vector_size(sizeof(Slot))));
+  using Quarters = std::uint32_t __attribute__((vector_size(sizeof(Slot))));
+  [[nodiscard, gnu::always_inline]] static inline Word word_at(const Slot* slot) noexcept {
+    Word word;
+    std::memcpy(&word, slot, sizeof word);
+    return word;
+  }
+  // Whether one slot has the low half of the hash, and one the high half.
   [[nodiscard, gnu::always_inline]] static inline bool may_hold(const Slot* bucket,
-                                                                std::uint64_t hash) noexcept {
-    bool found = false;
-    for (unsigned i = 0; i < bucket_slots; ++i) found |= bucket[i].hash == hash;
-    return found;
+                                                                const Slot& key) noexcept {
+    const auto wanted = reinterpret_cast<Quarters>(Word{key.hash, key.rest});
+    Word found{};
+    for (unsigned i = 0; i < bucket_slots; ++i)
+      found |= reinterpret_cast<Word>(reinterpret_cast<Quarters>(word_at(bucket + i)) == wanted);
+    return found[0] == ~std::uint64_t{0};
   }
   // bucket_slots: not there.
   [[nodiscard]] static unsigned index_in(const Slot* bucket, const Slot& key) noexcept {
-    if (!may_hold(bucket, key.hash)) return bucket_slots;
+    if (!may_hold(bucket, key)) return bucket_slots;
     unsigned i = 0;
     while (i < bucket_slots && !(bucket[i] == key)) ++i;
     return i;
   }
   // Into a bucket that is not full. All is loaded before the first store.
   [[gnu::always_inline]] static inline void push(Slot* bucket, const Slot& key) noexcept {
-    const Slot a = bucket[0], b = bucket[1], c = bucket[2], d = bucket[3];
-    const Slot e = bucket[4], f = bucket[5], g = bucket[6];
-    bucket[0] = key;
-    bucket[1] = a;
-    bucket[2] = b;
-    bucket[3] = c;
-    bucket[4] = d;
-    bucket[5] = e;
-    bucket[6] = f;
-    bucket[7] = g;
+    std::array<Word, bucket_slots> words{Word{key.hash, key.rest}};
+    for (unsigned i = 1; i < bucket_slots; ++i) words[i] = word_at(bucket + i - 1);
+    for (unsigned i = 0; i < bucket_slots; ++i)
+      std::memcpy(static_cast<void*>(bucket + i), &words[i], sizeof words[i]);
   }
 
-  // There is room for the key, its hash is not zero.
-  [[nodiscard, gnu::always_inline]] inline Verdict insert_in_room(const Slot& key) noexcept {
-    Slot* bucket = bucket_of(key.hash);
+  [[nodiscard]] bool is_unusual(const Slot& key) const noexcept {
+    return key.hash == 0 || size_ + taken_ >= due_;
+  }
+  // There is room for the key, its hash is not zero, and the bucket is its home.
+  [[nodiscard, gnu::always_inline]] inline Verdict insert_in_room(const Slot& key,
+                                                                  Slot* bucket) noexcept {
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
-      if (may_hold(bucket, key.hash)) [[unlikely]] {
+      if (may_hold(bucket, key)) [[unlikely]] {
         if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
       }
       if (!is_full(bucket)) [[likely]] {
@@ -464,7 +520,7 @@ class FrontierTable {
   [[nodiscard, gnu::noinline]] Verdict insert_unusual(const Slot& key) noexcept {
     if (contains(key)) return Verdict::duplicate;
     if (size_ + taken_ >= due_ && !make_room()) return Verdict::full;
-    return key.hash == 0 ? insert_overflow(key) : insert_in_room(key);
+    return key.hash == 0 ? insert_overflow(key) : insert_in_room(key, bucket_of(key.hash));
   }
   [[nodiscard, gnu::noinline]] Verdict insert_overflow(const Slot& key) noexcept {
     if (overflow_.contains(key)) return Verdict::duplicate;
@@ -633,13 +689,16 @@ class FrontierTable {
     slab_count_ = slab_room_ = 0;
   }
 
-  [[nodiscard]] bool make_layout(Layout& layout, std::uint64_t blocks) noexcept {
+  [[nodiscard]] bool make_layout(Layout& layout, std::uint64_t blocks,
+                                 std::uint64_t bend) noexcept {
     layout.has_slabs = blocks >= slab_table_blocks;
     layout.buckets = blocks * block_buckets;
+    layout.bend = bend;
     const std::uint64_t chunk_blocks = layout.chunk_bytes() / block_bytes;
     layout.chunk_shift = 0;
     while ((std::uint64_t{1} << layout.chunk_shift) < chunk_blocks * block_buckets)
       ++layout.chunk_shift;
+    layout.in_chunk = (std::uint64_t{1} << layout.chunk_shift) - 1;
     layout.chunk_count = (blocks + chunk_blocks - 1) / chunk_blocks;
     const std::uint64_t bytes = layout.chunk_count * sizeof(std::byte*);
     if (!may_take(bytes)) return false;
@@ -662,7 +721,7 @@ class FrontierTable {
   }
   [[nodiscard]] bool copy_layout(Layout& layout, const Layout& from) noexcept {
     if (from.buckets == 0) return true;
-    if (!make_layout(layout, from.blocks())) return false;
+    if (!make_layout(layout, from.blocks(), from.bend)) return false;
     for (std::uint64_t i = 0; i < from.chunk_count; ++i) {
       if (from.chunks[i] == nullptr) continue;
       layout.chunks[i] = take_chunk(layout.has_slabs);
@@ -694,7 +753,7 @@ class FrontierTable {
   [[nodiscard, gnu::noinline]] bool make_room() noexcept {
     const std::uint64_t count = std::uint64_t{size_} + taken_;
     do {
-      bool has_grown = blocks_left_ != 0 || begin_cycle(next_blocks());
+      bool has_grown = blocks_left_ != 0 || begin_cycle(next_blocks(), next_bend());
       if (has_grown && count < due_) return true;
       has_grown = has_grown && step();
       if (!has_grown) {
@@ -706,25 +765,30 @@ class FrontierTable {
     return true;
   }
 
+  // A table that was made evenly comes to its bend in three cycles of less growth.
+  static constexpr std::uint64_t most_bend = 3;
+  [[nodiscard]] std::uint64_t next_bend() const noexcept {
+    return smaller(layouts_[1].bend + 1, most_bend);
+  }
   [[nodiscard]] std::uint64_t next_blocks() const noexcept {
-    const std::uint64_t blocks = layouts_[1].blocks();
-    const std::uint64_t roomy = blocks + blocks / 2;
-    return roomy < large_table_blocks ? roomy : blocks + blocks / 4;
+    constexpr std::array<std::uint64_t, most_bend + 1> more{25, 30, 40, 46};  // in 100
+    return layouts_[1].blocks() * (100 + more[layouts_[1].bend]) / 100;
   }
   // Emptied blocks do not count, nor new ones that nothing has come to.
   [[nodiscard]] std::uint64_t live_blocks() const noexcept {
     return blocks_left_ + layouts_[1].blocks() - initialised_;
   }
 
-  [[nodiscard]] bool begin_cycle(std::uint64_t blocks) noexcept {
+  [[nodiscard]] bool begin_cycle(std::uint64_t blocks, std::uint64_t bend) noexcept {
     Layout layout;
-    if (blocks > most_blocks || !make_layout(layout, blocks)) return false;
+    if (blocks > most_blocks || !make_layout(layout, blocks, bend)) return false;
     layouts_[0] = layouts_[1];
     layouts_[1] = layout;
     if (layout.has_slabs && slab_count_ == 0) give_spares();
     blocks_left_ = layouts_[0].blocks();
     initialised_ = blocks;
     last_old_ = ~std::uint64_t{0};
+    next_hash_ = layouts_[0].first_hash_of(blocks_left_ - 1);
     set_due();
     return true;
   }
@@ -734,7 +798,7 @@ class FrontierTable {
     Layout& old = layouts_[0];
     Layout& fresh = layouts_[1];
     const std::uint64_t number = blocks_left_ - 1;
-    const std::uint64_t first_hash = first_hash_of(number, old.blocks());
+    const std::uint64_t first_hash = next_hash_;
     const std::uint64_t lowest = fresh.block_of(first_hash);
     const std::uint64_t highest = fresh.block_of(last_old_);
     if (!ensure_overflow(block_slots + taken_) || !take_chunks(lowest)) return false;
@@ -747,7 +811,7 @@ class FrontierTable {
       std::memset(static_cast<void*>(fresh.block(initialised_)), 0, block_bytes);
     }
     blocks_left_ = number;
-    last_old_ = Rules::last_old(first_hash, old.blocks());
+    last_old_ = Rules::last_old(first_hash, number, old.blocks());
     if (highest - lowest < scatter_blocks) {
       scatter(ids.data(), count, lowest, highest, highest_has_ids);
     } else {
@@ -761,11 +825,13 @@ class FrontierTable {
       drop_directory(old);
       old = fresh;
       last_old_ = ~std::uint64_t{0};
+    } else {
+      next_hash_ = old.first_hash_of(number - 1);
     }
     if (count == block_slots && overflow_.size() != 0) take_back();
     count_step(count);
     set_due();
-    aim_prefetch(lowest);
+    aim_prefetch();
     return true;
   }
 
@@ -841,8 +907,7 @@ class FrontierTable {
     for (; i + group <= count; i += group) {
       std::array<std::uint32_t, group> places;
       for (unsigned j = 0; j < group; ++j)
-        places[j] = static_cast<std::uint32_t>(multiply_high(ids[i + j].hash, fresh.buckets) -
-                                               first_bucket);
+        places[j] = static_cast<std::uint32_t>(fresh.home(ids[i + j].hash) - first_bucket);
       for (unsigned j = 0; j < group; ++j) {
         const unsigned already = used[places[j]];
         if (already < bucket_slots) [[likely]] {
@@ -859,8 +924,8 @@ class FrontierTable {
       }
     }
     for (; i < count; ++i) {
-      const std::uint32_t place = place_in(
-          static_cast<std::uint32_t>(multiply_high(ids[i].hash, fresh.buckets) - first_bucket));
+      const std::uint32_t place =
+          place_in(static_cast<std::uint32_t>(fresh.home(ids[i].hash) - first_bucket));
       if (place == nowhere) {
         put_in_overflow(ids[i]);
       } else {
@@ -869,9 +934,9 @@ class FrontierTable {
     }
   }
 
-  // The least hash whose block is `block`: that number * 2^64 / blocks, rounded up.
-  [[nodiscard]] static std::uint64_t first_hash_of(std::uint64_t block,
-                                                   std::uint64_t blocks) noexcept {
+  // The least position in block number `block`: that number * 2^64 / blocks, rounded up.
+  [[nodiscard]] static std::uint64_t first_position_of(std::uint64_t block,
+                                                       std::uint64_t blocks) noexcept {
     // Long division: what is left is always less than `blocks`.
     std::uint64_t quotient = 0, left = block;
 #if defined(__SIZEOF_INT128__)
@@ -896,59 +961,51 @@ class FrontierTable {
     due_ = blocks * block_ids(fresh.blocks());
     if (fresh.blocks() < large_table_blocks || blocks_left_ == 0) return;
     // A slab is taken when the ids are there that pay for it.
-    const std::uint64_t lowest =
-        fresh.block_of(first_hash_of(blocks_left_ - 1, layouts_[0].blocks()));
+    const std::uint64_t lowest = fresh.block_of(next_hash_);
     if (spare_ != nullptr || fresh.chunks[lowest / fresh.chunk_blocks()] != nullptr) return;
     const std::uint64_t bytes = heap_bytes() + Source::slab_bytes;
     due_ = larger(due_, smaller(bytes / 239 * 10, blocks * block_ids_most));
   }
 
-  static constexpr unsigned prefetches = 36;
+  // Inserts that fetch, four lines each: a block takes so many.
+  static constexpr unsigned block_prefetches = block_slots * sizeof(Slot) / 64 / 4;
+  static constexpr unsigned prefetches = 3 * block_prefetches;
 
-  // Growth's memory is fetched ahead of it, four lines an insert: the block to be emptied and the
-  // next new ones.
-  void aim_prefetch(std::uint64_t lowest) noexcept {
+  // Growth's memory is fetched ahead of it: the block to be emptied, and the new ones it begins.
+  void aim_prefetch() noexcept {
     prefetches_left_ = 0;
     if (blocks_left_ == 0) return;
     const Layout& fresh = layouts_[1];
-    ahead_ = {};
-    ahead_[2] = layouts_[0].block(blocks_left_ - 1);
-    for (unsigned i = 0; i < 2; ++i) {
-      if (lowest < i + 1) continue;
-      const std::uint64_t number = lowest - 1 - i;
+    const std::uint64_t lowest = fresh.block_of(next_hash_);
+    unsigned count = 0;
+    for (std::uint64_t number = lowest; number < initialised_ && count + 1 < ahead_.size();
+         ++number)
       if (fresh.chunks[number / fresh.chunk_blocks()] != nullptr)
-        ahead_[1 - i] = fresh.block(number);
-    }
-    prefetches_left_ = prefetches;
+        ahead_[count++] = fresh.block(number);
+    ahead_[count++] = layouts_[0].block(blocks_left_ - 1);
+    prefetches_left_ = count * block_prefetches;
   }
   [[gnu::always_inline]] inline void prefetch_step() noexcept {
     if (prefetches_left_ == 0) return;
-    // From the old block to the first new one and the top of the second.
-    const unsigned at = --prefetches_left_ + 48 - prefetches;
-    const Slot* const lines = ahead_[at / 16];
-    if (lines == nullptr) return;
-    for (unsigned i = 0; i < 4; ++i) __builtin_prefetch(lines + ((at % 16) * 4 + i) * 4, 1, 2);
+    const unsigned at = --prefetches_left_;
+    const Slot* const lines = ahead_[at / block_prefetches] + at % block_prefetches * 16;
+    for (unsigned i = 0; i < 4; ++i) __builtin_prefetch(lines + i * 4, 1, 2);
   }
 
   // By force: g++ takes a function that does nothing but prefetch for one without effect.
-  [[gnu::always_inline]] inline void prefetch_home(std::uint64_t hash) const noexcept {
-    const Slot* const bucket = bucket_of(hash);
-    __builtin_prefetch(bucket, 1);
-    __builtin_prefetch(bucket + 4, 1);
+  [[gnu::always_inline]] static inline void prefetch_home(const Slot* home) noexcept {
+    __builtin_prefetch(home, 1);
+    __builtin_prefetch(home + 4, 1);
   }
   // Once the home bucket is there: the next one, where it is full.
-  [[gnu::always_inline]] inline void prefetch_rest(std::uint64_t hash) const noexcept {
-    const Slot* bucket = bucket_of(hash);
-    if (is_full(bucket)) {
-      bucket = next(bucket);
-      __builtin_prefetch(bucket, 1);
-      __builtin_prefetch(bucket + 4, 1);
-    }
+  [[gnu::always_inline]] static inline void prefetch_rest(const Slot* home) noexcept {
+    if (is_full(home)) prefetch_home(next(home));
   }
 
   void swap_state(FrontierTable& other) noexcept {
     std::swap(layouts_, other.layouts_);
     std::swap(last_old_, other.last_old_);
+    std::swap(next_hash_, other.next_hash_);
     std::swap(blocks_left_, other.blocks_left_);
     std::swap(initialised_, other.initialised_);
     std::swap(size_, other.size_);
@@ -968,9 +1025,10 @@ class FrontierTable {
   // First what every insert reads.
   std::array<Layout, 2> layouts_;  // the old one and the new; the same but while growing
   std::uint64_t last_old_ = ~std::uint64_t{0};
-  std::uint64_t due_ = 0;  // ids at which the next step of growth is due
-  std::size_t size_ = 0;   // with those in the overflow
-  std::size_t taken_ = 0;  // rooms; the overflow always has as many free
+  std::uint64_t next_hash_ = 0;  // the first one of the old block to be emptied next
+  std::uint64_t due_ = 0;        // ids at which the next step of growth is due
+  std::size_t size_ = 0;         // with those in the overflow
+  std::size_t taken_ = 0;        // rooms; the overflow always has as many free
   std::array<const Slot*, 3> ahead_{};
   std::uint64_t blocks_left_ = 0;  // of the old layout; zero: not growing
   std::uint64_t initialised_ = 0;  // the lowest new block that ids may be in

@@ -216,7 +216,7 @@ class WideTable {
     const std::size_t rooms = array_.taken();
     const std::uint64_t wanted = larger<std::uint64_t>(count, array_.size() + 1) + rooms;
     blocks_.limit(ByteSize(byte_limit_.count() - array_.heap_bytes()));
-    bool is_whole = blocks_.begin(wanted) && blocks_.take_rooms(rooms);
+    bool is_whole = blocks_.begin(wanted, count == 0) && blocks_.take_rooms(rooms);
     is_whole = is_whole && array_.each([&](const Slot& slot) {
       return blocks_.insert(slot) == Verdict::fresh;
     });
