@@ -11,6 +11,7 @@
 #include <idem/core/key.hpp>
 #include <idem/core/key_bytes.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/scoped.hpp>
 #include <idem/core/seed.hpp>
 #include <idem/core/state.hpp>
 #include <idem/core/state_stream.hpp>

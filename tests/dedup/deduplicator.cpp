@@ -93,6 +93,27 @@ struct idem::KeyTraits<ShortHashed> {
 
 namespace {
 
+// What a policy does not name takes no byte, in the object or in its options.
+template <class Memory, class Key, class... Axis>
+constexpr bool is_free =
+    sizeof(Deduplicator<Key, Policy<idem::Remember<Memory>, Axis...>>) == sizeof(Memory) &&
+    sizeof(typename Deduplicator<Key, Policy<idem::Remember<Memory>, Axis...>>::Options) ==
+        sizeof(typename Memory::Options);
+static_assert(is_free<idem::UuidSet, idem::Uuid>);
+static_assert(is_free<idem::Id64Set, std::uint64_t>);
+static_assert(is_free<idem::ContentHashSet, std::string>);
+static_assert(is_free<idem::TimeWindowRing<idem::Uuid>, idem::Uuid>);
+static_assert(is_free<idem::InverseFilter<idem::Uuid>, idem::Uuid>);
+static_assert(is_free<idem::SequenceMemory<>, idem::ProducerBatch>);
+static_assert(is_free<idem::BloomFilter<idem::Uuid>, idem::Uuid, idem::AcceptFalseDuplicates>);
+static_assert(sizeof(Deduplicator<idem::Uuid, Policy<idem::HostileKeys>>) ==
+              sizeof(idem::IdSet<idem::Uuid, idem::SipHash>));
+static_assert(is_free<idem::IdentityMemory<idem::UuidSet, idem::Id64Set>,
+                      idem::Identities<idem::Uuid, std::uint64_t>>);
+// What it names does.
+static_assert(!is_free<idem::UuidSet, idem::Uuid, idem::Counters>);
+static_assert(!is_free<idem::UuidSet, idem::Uuid, idem::Claims>);
+
 TEST_CASE("the default policy is exact, one-shot, and costs nothing over its memory") {
   Deduplicator<idem::Uuid> seen;
   static_assert(sizeof seen == sizeof(idem::UuidSet));
@@ -133,6 +154,40 @@ TEST_CASE("every ready key has its memory") {
   CHECK(keys.insert({1, "k"}) == Verdict::fresh);
   CHECK(keys.insert({2, "k"}) == Verdict::fresh);
   CHECK(keys.insert({1, "k"}) == Verdict::duplicate);
+}
+
+TEST_CASE("the same key in two scopes is two keys") {
+  const auto run = []<class Seen>(std::type_identity<Seen>, const auto& scope_of,
+                                  const auto& key_of) {
+    Seen seen;
+    using Key = typename Seen::Key;
+    std::vector<Key> batch;
+    for (int scope = 0; scope < 5; ++scope) {
+      for (int key = 0; key < 100; ++key) batch.push_back({scope_of(scope), key_of(key)});
+    }
+    std::vector<Verdict> verdicts(batch.size());
+    seen.insert(batch, verdicts);
+    for (const Verdict verdict : verdicts) REQUIRE(verdict == Verdict::fresh);
+    for (const Key& key : batch) REQUIRE(seen.insert(key) == Verdict::duplicate);
+    CHECK(seen.check({scope_of(5), key_of(0)}) == Verdict::fresh);
+    CHECK(seen.forget(batch[0]));
+    CHECK(seen.check(batch[0]) == Verdict::fresh);
+    CHECK(seen.check(batch[100]) == Verdict::duplicate);
+  };
+  const auto number = [](int i) { return static_cast<std::uint64_t>(i); };
+  const auto text = [](int i) { return std::to_string(i); };
+  const auto uuid = [](int i) { return idem::Uuid(0, static_cast<std::uint64_t>(i)); };
+  using idem::HostileKeys;
+  using idem::Scoped;
+  run(std::type_identity<Deduplicator<Scoped<std::uint64_t>>>(), number, number);
+  run(std::type_identity<Deduplicator<Scoped<std::uint64_t>, Policy<idem::Sharded<4>>>>(), number,
+      number);
+  run(std::type_identity<Deduplicator<Scoped<idem::Uuid>>>(), number, uuid);
+  run(std::type_identity<Deduplicator<Scoped<idem::Uuid, std::string>, Policy<HostileKeys>>>(),
+      text, uuid);
+  run(std::type_identity<
+          Deduplicator<Scoped<std::string, std::string>, Policy<HostileKeys, idem::Claims>>>(),
+      text, text);
 }
 
 TEST_CASE("a batch is as many inserts in order, across chunk borders") {

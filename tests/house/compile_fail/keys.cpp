@@ -13,6 +13,7 @@ struct Order {
 #if CASE == 0
 template <>
 struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant, &Order::number> {};
+idem::Deduplicator<idem::Scoped<Order, std::string>, idem::Policy<idem::HostileKeys>> scoped;
 
 #elif CASE == 1  // must-fail: names no member
 template <>
@@ -22,6 +23,30 @@ struct idem::KeyTraits<Order> : idem::DigestOf<> {};
 // Equal numbers with unequal bytes: 0.0 and -0.0.
 template <>
 struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant, &Order::amount> {};
+
+#elif CASE == 3  // must-fail: keep a Deduplicator for each scope
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+idem::Digest stored(const idem::Scoped<idem::ProducerBatch>& batch, const idem::Xxh3Hash& hash) {
+  return idem::KeyTraits<idem::Scoped<idem::ProducerBatch>>::store(batch, hash);
+}
+
+#elif CASE == 4  // must-fail: under a scope would pass for one of 128
+struct Short {
+  std::uint64_t number;
+};
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+template <>
+struct idem::KeyTraits<Short> {
+  using Stored = std::uint64_t;
+  static constexpr bool exact = false;
+  static Stored store(const Short& key, const HashPolicy auto& hash) noexcept {
+    return hash.slot(key.number);
+  }
+  static std::uint64_t route(Stored stored, const HashPolicy auto&) noexcept { return stored; }
+};
+idem::Deduplicator<idem::Scoped<Short>> scoped;
 #endif
 
 idem::Deduplicator<Order> seen;
