@@ -317,6 +317,53 @@ std::uint64_t unordered_histories(Seen& seen, std::uint64_t histories) {
   return unordered;
 }
 
+// Whether a snapshot taken while threads insert their keys in order has, of each thread, the first
+// so many and no other: it is of one moment.
+template <std::size_t shards>
+bool is_of_one_moment(unsigned threads, std::size_t keys, std::size_t& met) {
+  Deduplicator<Uuid, Policy<Sharded<shards>>> seen({.memory = {.seed = idem::Seed{1, 2}}});
+  const auto key = [&](unsigned thread, std::size_t i) {
+    return spread_id<Uuid>(thread * keys + i);
+  };
+  std::vector<std::vector<std::byte>> snapshots;
+  std::barrier together(static_cast<std::ptrdiff_t>(threads) + 1);
+  std::atomic<unsigned> done = 0;
+  std::thread saver([&] {
+    together.arrive_and_wait();
+    while (done < threads) {
+      auto& bytes = snapshots.emplace_back();
+      if (!idem::save(seen, {}, bytes)) bytes.clear();
+      std::this_thread::yield();
+    }
+  });
+  run_threads(threads, [&](unsigned thread) {
+    together.arrive_and_wait();
+    for (std::size_t i = 0; i < keys; ++i) (void)seen.insert(key(thread, i));
+    ++done;
+  });
+  saver.join();
+  for (const auto& bytes : snapshots) {
+    const auto loaded = idem::load<idem::UuidSet>(bytes);
+    if (!loaded) return false;
+    const std::size_t size = loaded->state.size();
+    if (size != 0 && size != threads * keys) ++met;
+    for (unsigned thread = 0; thread < threads; ++thread) {
+      std::size_t i = 0;
+      while (i < keys && loaded->state.check(key(thread, i)) == Verdict::duplicate) ++i;
+      for (; i < keys; ++i) {
+        if (loaded->state.check(key(thread, i)) == Verdict::duplicate) return false;
+      }
+    }
+  }
+  return true;
+}
+
+TEST_CASE("a snapshot taken while threads work is of one moment") {
+  std::size_t met = 0;
+  for (int round = 0; round < 50 && met < 20; ++round) REQUIRE(is_of_one_moment<16>(3, 4000, met));
+  CHECK(met > 0);
+}
+
 TEST_CASE("the judge of histories: what has an order and what has none") {
   using Kind = Call::Kind;
   CHECK(is_linearizable({{Kind::insert, false, 0, 3}, {Kind::insert, true, 1, 2}}));

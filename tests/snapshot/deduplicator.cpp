@@ -17,6 +17,8 @@
 
 #include "support/ids.hpp"
 #include "support/out_of_memory.hpp"
+#include "support/random.hpp"
+#include "support/reseal.hpp"
 
 using idem::ErrorCode;
 using idem::Verdict;
@@ -87,6 +89,154 @@ TEST_CASE("windows and sequences under a deduplicator go on") {
   REQUIRE(tracker);
   Sequences from_tracker{idem::SequenceMemory<>(std::move(tracker->state))};
   CHECK(from_tracker.insert(batch, at(2)) == Verdict::duplicate);
+}
+
+namespace {
+
+// Every forged snapshot of a set is refused by any number of shards as by none, and in bounded
+// memory.
+template <class Sharded, class One, class Key>
+void check_joined(Key&& key_of) {
+  const idem::Seed seed{5, 6};
+  for (const std::size_t count :
+       {std::size_t{0}, std::size_t{1}, std::size_t{40}, std::size_t{700}, std::size_t{30'000}}) {
+    INFO(count);
+    One one({.memory = {.seed = seed}});
+    Sharded sharded({.memory = {.seed = seed}});
+    for (std::size_t i = 0; i < count; ++i) {
+      REQUIRE(one.insert(key_of(i)) == Verdict::fresh);
+      REQUIRE(sharded.insert(key_of(i)) == Verdict::fresh);
+    }
+    Bytes bytes = saved(one);
+    REQUIRE(saved(sharded) == bytes);
+    CHECK(idem::saved_size(sharded) == bytes.size());
+    {
+      idem_test::reset_peak();
+      const std::size_t before = idem_test::allocations().live_bytes;
+      auto state = idem::load<typename Sharded::State>(bytes);
+      REQUIRE(state);
+      if (sizeof(typename One::Memory::Stored) <= 16)
+        CHECK(idem_test::allocations().peak_bytes - before <= 2 * bytes.size() + 65536);
+      Sharded again(std::move(state->state));
+      CHECK(again.size() == count);
+      CHECK(saved(again) == bytes);
+      for (std::size_t i = 0; i < count; ++i)
+        REQUIRE(again.insert(key_of(i)) == Verdict::duplicate);
+      CHECK(again.insert(key_of(count)) == Verdict::fresh);
+#if defined(__cpp_exceptions)
+      CHECK_THROWS_AS(Sharded(std::move(state->state)), std::invalid_argument);
+#endif
+    }
+    if (count != 700) continue;
+    CHECK(idem_test::for_each_failing_allocation(
+              idem_test::Failing::once, [] {},
+              [&] { (void)idem::load<typename Sharded::State>(bytes); }, [](bool) {}) >= 3);
+    Bytes to;
+    CHECK(idem_test::for_each_failing_allocation(
+              idem_test::Failing::once, [&] { to.clear(); },
+              [&] {
+                const auto result = idem::save(sharded, {}, to);
+                if (!result) CHECK(result.error().code == ErrorCode::out_of_memory);
+              },
+              [&](bool fired) { CHECK((fired ? to.empty() : to == bytes)); }) >= 2);
+    idem_test::Rng rng(3);
+    for (int round = 0; round < 400; ++round) {
+      Bytes forged = bytes;
+      forged[rng.below(forged.size())] ^= std::byte{1} << rng.below(8);
+      idem_test::reseal(forged);
+      const auto as_one = idem::load<One>(forged);
+      const auto as_shards = idem::load<typename Sharded::State>(forged);
+      REQUIRE(as_one.error() == as_shards.error());
+      REQUIRE(as_one.has_value() == as_shards.has_value());
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("shards of exact sets are saved as one set, and loaded into any number of shards") {
+  using idem::Deduplicator, idem::Policy, idem::Sharded;
+  const auto uuid = [](std::size_t i) { return idem_test::spread_id<idem::Uuid>(i); };
+  const auto number = [](std::size_t i) { return idem_test::spread_id<std::uint64_t>(i); };
+  const auto text = [](std::size_t i) { return std::to_string(i); };
+  check_joined<Deduplicator<idem::Uuid, Policy<Sharded<4>>>, Deduplicator<idem::Uuid>>(uuid);
+  check_joined<Deduplicator<idem::Uuid, Policy<Sharded<37>>>, Deduplicator<idem::Uuid>>(uuid);
+  check_joined<Deduplicator<std::uint64_t, Policy<Sharded<5>>>, Deduplicator<std::uint64_t>>(
+      number);
+  check_joined<Deduplicator<std::string, Policy<Sharded<3>, idem::HostileKeys>>,
+               Deduplicator<std::string, Policy<idem::HostileKeys>>>(text);
+  check_joined<Deduplicator<std::string, Policy<Sharded<3>, idem::Remember<idem::ContentHashSet>>>,
+               Deduplicator<std::string, Policy<idem::Remember<idem::ContentHashSet>>>>(text);
+}
+
+TEST_CASE("ids that all belong to one shard, in a table that grows") {
+  using Seen = idem::Deduplicator<std::uint64_t, idem::Policy<idem::Sharded<16>>>;
+  Seen seen({.memory = {.seed = idem::Seed{5, 6}}});
+  const idem::detail::ShardRoute<std::uint64_t, idem::Id64Set, 16> route(idem::Seed{5, 6});
+  std::size_t inserted = 0;
+  for (std::uint64_t i = 0; inserted < 5000; ++i) {
+    if (route.home(i) != 3) continue;
+    REQUIRE(seen.insert(i) == Verdict::fresh);
+    ++inserted;
+  }
+  const Bytes bytes = saved(seen);
+  idem_test::reset_peak();
+  const std::size_t before = idem_test::allocations().live_bytes;
+  auto loaded = idem::load<Seen::State>(bytes);
+  REQUIRE(loaded);
+  CHECK(idem_test::allocations().peak_bytes - before <= 4 * bytes.size() + 65536);
+  CHECK(saved(Seen(std::move(loaded->state))) == bytes);
+}
+
+TEST_CASE("shards of other memories are loaded into as many") {
+  using Ring = idem::TimeWindowRing<idem::Uuid>;
+  using Backed = idem::BackedWindow<Ring, idem::BloomFilter<idem::Uuid>>;
+  using Seen = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<3>, idem::Remember<Backed>,
+                                                           idem::AcceptFalseDuplicates>>;
+  const Seen::Options options{.memory = {.exact = {.window = idem::Duration::nanoseconds(1000)},
+                                         .filter = {.size = idem::bytes(1024)}}};
+  Seen seen(options);
+  for (std::size_t i = 0; i < 50; ++i)
+    REQUIRE(seen.insert(idem_test::spread_id<idem::Uuid>(i), {.now = now}) != Verdict::duplicate);
+  const Bytes bytes = saved(seen);
+  idem::Resumable<Seen> after(options);
+  CHECK(after.load(bytes));
+  for (std::size_t i = 0; i < 50; ++i)
+    CHECK(after.insert(idem_test::spread_id<idem::Uuid>(i), {.now = now}) != Verdict::fresh);
+  CHECK(saved(*after) == bytes);
+  using Four = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<4>, idem::Remember<Backed>,
+                                                           idem::AcceptFalseDuplicates>>;
+  CHECK(idem::load<Four::State>(bytes, options.memory).error() ==
+        idem::Error{ErrorCode::other_options, 24, "number of shards"});
+
+  using Sequences =
+      idem::Deduplicator<idem::ProducerBatch,
+                         idem::Policy<idem::Sharded<4>, idem::Remember<idem::SequenceMemory<>>>>;
+  Sequences sequences;
+  const auto batch = [](std::int64_t id) {
+    return idem::ProducerBatch{
+        .producer_id = id, .epoch = 0, .first_sequence = 0, .last_sequence = 0};
+  };
+  for (std::int64_t id = 0; id < 20; ++id)
+    REQUIRE(sequences.insert(batch(id), {.now = now}) == Verdict::fresh);
+  auto state = idem::load<Sequences::State>(saved(sequences));
+  REQUIRE(state);
+  Sequences sequences_after(std::move(state->state));
+  for (std::int64_t id = 0; id < 20; ++id)
+    CHECK(sequences_after.insert(batch(id), {.now = now}) == Verdict::duplicate);
+}
+
+TEST_CASE("claims on shards go on from a snapshot, and into another number of them") {
+  using Before = idem::Deduplicator<std::string, idem::Policy<idem::Claims, idem::Sharded<4>>>;
+  using After = idem::Deduplicator<std::string, idem::Policy<idem::Claims, idem::Sharded<9>>>;
+  Before before;
+  CHECK(before.claim("done", {.now = now}).commit(now) == Verdict::fresh);
+  const auto open = before.claim("open", {.now = now});
+  idem::Resumable<After> after;
+  CHECK(after.claim("done", {.now = now}).verdict() == Verdict::unknown);
+  CHECK(after.load(saved(before)));
+  CHECK(after.claim("done", {.now = now}).verdict() == Verdict::duplicate);
+  CHECK(after.claim("open", {.now = now}).commit(now) == Verdict::fresh);
 }
 
 TEST_CASE("open claims are not saved, committed ones are") {

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -218,6 +220,54 @@ struct BackedKind {
     window.clear();
     for (std::size_t i = 0; i < count; ++i) step(window, i);
     return window;
+  }
+};
+
+// A Deduplicator of shards, which cannot be moved, so that it can be.
+template <class Dedup>
+class Boxed {
+ public:
+  using Options = typename Dedup::Memory::Options;
+
+  explicit Boxed(const Options& options) : Boxed(new (std::nothrow) Dedup({.memory = options})) {}
+
+  Dedup& operator*() { return *seen_; }
+
+  static constexpr idem::StateType state_type = Dedup::State::state_type;
+  [[nodiscard]] idem::StateShape state_shape() const { return seen_->locked_state().state_shape(); }
+  bool write_state(idem::StateWriter& out) const { return seen_->locked_state().write_state(out); }
+  [[nodiscard]] static idem::Result<Boxed> read_state(idem::StateReader& in,
+                                                      const idem::StateShape& shape,
+                                                      const Options& options) {
+    auto state = Dedup::State::read_state(in, shape, options);
+    if (!state) return state.error();
+    Boxed boxed(new (std::nothrow) Dedup(*std::move(state), {.memory = options}));
+    if (boxed.seen_ == nullptr) return idem::Error{idem::ErrorCode::out_of_memory, 0, "box"};
+    return idem::Result<Boxed>(std::move(boxed));
+  }
+
+ private:
+  explicit Boxed(Dedup* seen) : seen_(seen) {}
+  std::unique_ptr<Dedup> seen_;
+};
+
+struct ShardsKind {
+  using Ring = idem::TimeWindowRing<idem::Uuid>;
+  using Component =
+      Boxed<idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<3>, idem::Remember<Ring>>>>;
+  static Ring::Options options() { return RingKind<Ring>::options(); }
+  static Ring::Options options_to_load() { return RingKind<Ring>::options_to_load(); }
+  static void step(Component& seen, std::size_t i) {
+    (void)(*seen).insert(spread_id<idem::Uuid>(i), {.now = at_ns(100 * i)});
+  }
+  static Component detour(std::size_t count) {
+    Component seen(options());
+    for (std::size_t i = 0; i < count; ++i) {
+      step(seen, i);
+      (void)(*seen).check(spread_id<idem::Uuid>(i), {.now = at_ns(100 * i + 50)});
+      (void)(*seen).insert(spread_id<idem::Uuid>(i), {.now = at_ns(100 * i)});
+    }
+    return seen;
   }
 };
 
@@ -485,6 +535,7 @@ constexpr std::array subjects = {
     subject<WindowFilterKind<idem::WindowCuckooFilter<std::uint64_t, sliding>, CuckooTable>, 900>(
         "window_cuckoo_filter_sliding"),
     subject<BackedKind, 200>("backed_window"),
+    subject<ShardsKind, 240>("shards"),
     subject<ProducerKind<idem::ProducerTracker>, 400>("producer_tracker"),
     subject<ProducerKind<idem::Strict64Tracker>, 400>("strict64_tracker"),
     subject<MonotonicKind, 300>("monotonic_tracker"),

@@ -244,6 +244,12 @@ void write_window_filters(Hostile& to) {
          [](Bytes& bytes) { set_word(bytes, payload + 56, word_at(bytes, payload + 56) - 16); });
   to.field("backed_window", "elements-one-more", 56, 8, 6 + 80 + 1,
            "one element more than its parts have");
+  to.field("shards", "number", 24, 8, 4, "four shards where three are wanted");
+  to.field("shards", "number-max", 24, 8, most, "2^64 - 1 shards");
+  to.field("shards", "configuration", 32, 8, 1, "a configuration word they do not have");
+  to.field("shards", "part-seed", payload + 32, 8, 1, "a shard under another seed");
+  to.field("shards", "part-kind", payload + 2, 2, 14, "shards in a shard");
+  to.field("shards", "elements-one-more", 56, 8, 7, "one element more than the shards have");
   to.field("backed_window", "configuration", 24, 8, 1, "a configuration word it does not have");
 }
 

@@ -9,6 +9,7 @@
 
 #include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/state.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/dedup/claim.hpp>
@@ -20,6 +21,7 @@
 #include <idem/detail/dedup/claim_ticket.hpp>
 #include <idem/detail/dedup/engine.hpp>
 #include <idem/detail/dedup/one_thread.hpp>
+#include <idem/detail/dedup/shard_state.hpp>
 #include <idem/detail/dedup/shards.hpp>
 #include <idem/memory/id_set.hpp>
 
@@ -111,10 +113,15 @@ class Deduplicator {
 
   Deduplicator() : Deduplicator(Options()) {}
   explicit Deduplicator(const Options& options) : access_(options.memory, options.claims) {}
+  // What a snapshot of it is loaded as: the memory, or under Sharded those of all shards.
+  using State = typename std::conditional_t<
+      shards == 0, std::type_identity<Memory>,
+      std::type_identity<detail::ShardMemories<K, Memory, shards>>>::type;
   // Goes on from a memory that was filled before, one that was loaded from a snapshot say. Of the
-  // options its own are not looked at.
-  explicit Deduplicator(Memory&& memory, const Options& options = Options()) requires(shards == 0)
-      : access_(std::move(memory), options.claims) {}
+  // options its own are not looked at. Under Sharded, a state that was moved out of before throws
+  // std::invalid_argument.
+  explicit Deduplicator(State&& state, const Options& options = Options())
+      : access_(std::move(state), options.claims) {}
 
   // The action that a verdict of this object permits; see idem::action.
   [[nodiscard]] static constexpr Action action(Verdict verdict) noexcept {
@@ -198,6 +205,12 @@ class Deduplicator {
   // The memory itself, for what only it can tell.
   [[nodiscard]] const Memory& memory() const noexcept requires(shards == 0) {
     return access_.memory();
+  }
+
+  // What idem::save writes under Sharded: every shard locked as long as this lives, so that calls of
+  // other threads wait and none is saved by half. A call from the thread itself would wait for ever.
+  [[nodiscard]] auto locked_state() const noexcept requires(shards != 0) && Saveable<Memory> {
+    return typename Access::AllLocked(access_);
   }
 
   // Arguments that would silently become another key.

@@ -17,6 +17,7 @@
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/memory/set_shards.hpp>
 #include <idem/memory/id_set.hpp>
 #include <idem/memory/set_options.hpp>
 
@@ -186,6 +187,32 @@ class BasicContentHashSet {
     auto digests = IdSet<Digest, Hash>::read_state(in, shape, options);
     if (!digests) return digests.error();
     return Result<BasicContentHashSet>(BasicContentHashSet(*std::move(digests)));
+  }
+
+  // As IdSet has them.
+  [[nodiscard]] static StateShape joined_shape(
+      std::span<const BasicContentHashSet* const> sets) noexcept {
+    std::size_t count = 0;
+    for (const BasicContentHashSet* const set : sets) count += set->size();
+    return detail::ids_shape<Digest>(state_type, sets[0]->hash().seed(), count);
+  }
+  [[nodiscard]] static bool write_joined(std::span<const BasicContentHashSet* const> sets,
+                                         StateWriter& out) {
+    detail::JoinedTables<const IdSet<Digest, Hash>> digests;
+    if (!digests.take(sets.size())) return false;
+    for (const BasicContentHashSet* const set : sets) digests.add(set->digests_);
+    return IdSet<Digest, Hash>::write_joined(digests.tables(), out);
+  }
+  template <class Home>
+  [[nodiscard]] static std::optional<Error> read_joined(StateReader& in, const StateShape& shape,
+                                                        const Options& options,
+                                                        std::span<BasicContentHashSet* const> sets,
+                                                        const Home& home) {
+    detail::JoinedTables<IdSet<Digest, Hash>> digests;
+    if (!digests.take(sets.size()))
+      return Error{ErrorCode::out_of_memory, StateShape::elements_at, "sets"};
+    for (BasicContentHashSet* const set : sets) digests.add(set->digests_);
+    return IdSet<Digest, Hash>::read_joined(in, shape, options, digests.tables(), home);
   }
 
   // {"a", "b"} would be the bytes between two pointers; fields go through digest_fields.

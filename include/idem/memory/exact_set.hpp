@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/memory/key_state.hpp>
 #include <idem/detail/memory/key_table.hpp>
+#include <idem/detail/memory/set_shards.hpp>
 #include <idem/memory/set_options.hpp>
 
 namespace idem::inline IDEM_ABI {
@@ -151,6 +153,40 @@ class ExactSet {
                    StateShape::elements_at, "room for keys"};
     }
     return Result<ExactSet>(std::move(set));
+  }
+
+  // As IdSet has them.
+  [[nodiscard]] static StateShape joined_shape(std::span<const ExactSet* const> sets) requires
+      HasKeyBytes<K> {
+    StateShape shape = sets[0]->state_shape();
+    for (const ExactSet* const set : sets.subspan(1)) {
+      const StateShape more = set->state_shape();
+      shape.elements += more.elements;
+      shape.bytes += more.bytes;
+    }
+    return shape;
+  }
+  [[nodiscard]] static bool write_joined(std::span<const ExactSet* const> sets,
+                                         StateWriter& out) requires HasKeyBytes<K> {
+    detail::JoinedTables<const Table> tables;
+    if (!tables.take(sets.size())) return false;
+    for (const ExactSet* const set : sets) tables.add(set->table_);
+    return detail::KeyState<K>::write(tables, out);
+  }
+  template <class Home>
+  [[nodiscard]] static std::optional<Error> read_joined(StateReader& in, const StateShape& shape,
+                                                        const Options& options,
+                                                        std::span<ExactSet* const> sets,
+                                                        const Home& home) requires HasKeyBytes<K> {
+    if (shape.first != KeyBytes<K>::layout)
+      return Error{ErrorCode::other_options, StateShape::first_at, "key layout"};
+    if (shape.second != 0) return Error{ErrorCode::bad_value, StateShape::second_at, "keys"};
+    detail::JoinedTables<Table> tables;
+    if (!tables.take(sets.size()))
+      return Error{ErrorCode::out_of_memory, StateShape::elements_at, "sets"};
+    for (ExactSet* const set : sets) tables.add(set->table_);
+    detail::SplitTables split(tables, home, options.expected_keys);
+    return detail::KeyState<K>::read(in, shape, split, options.budget != ByteSize::unlimited());
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@
 #include <idem/detail/memory/bit_array.hpp>
 #include <idem/detail/memory/id_state.hpp>
 #include <idem/detail/memory/id_table.hpp>
+#include <idem/detail/memory/set_shards.hpp>
 #include <idem/detail/memory/wide_table.hpp>
 #include <idem/memory/set_options.hpp>
 
@@ -173,12 +175,40 @@ class IdSet {
   [[nodiscard]] static Result<IdSet> read_state(
       StateReader& in, const StateShape& shape,
       const Options& options) requires(detail::PortableId<Id>) {
-    IdSet set(Options{.budget = options.budget, .seed = shape.seed});
+    IdSet set(Options{.budget = options.budget, .seed = shape.seed, .pages = options.pages});
     const std::size_t room = detail::larger(options.expected_keys, detail::ids_in<Id>(shape));
     const bool has_budget = options.budget != ByteSize::unlimited();
     if (const auto error = detail::read_ids<Id>(in, shape, set.table_, room, has_budget))
       return *error;
     return Result<IdSet>(std::move(set));
+  }
+
+  // The same of sets under one seed that have no id in common, as of one set: what the shards of a
+  // Deduplicator are saved as, and loaded from into any number of them. home(id) names the set.
+  [[nodiscard]] static StateShape joined_shape(std::span<const IdSet* const> sets) noexcept
+      requires(detail::PortableId<Id>) {
+    std::size_t count = 0;
+    for (const IdSet* const set : sets) count += set->size();
+    return detail::ids_shape<Id>(state_type, sets[0]->hash().seed(), count);
+  }
+  [[nodiscard]] static bool write_joined(std::span<const IdSet* const> sets,
+                                         StateWriter& out) requires(detail::PortableId<Id>) {
+    detail::JoinedTables<const Table> tables;
+    if (!tables.take(sets.size())) return false;
+    for (const IdSet* const set : sets) tables.add(set->table_);
+    return detail::write_joined_ids<Id, Table>(tables.tables(), out);
+  }
+  template <class Home>
+  [[nodiscard]] static std::optional<Error> read_joined(
+      StateReader& in, const StateShape& shape, const Options& options,
+      std::span<IdSet* const> sets, const Home& home) requires(detail::PortableId<Id>) {
+    detail::JoinedTables<Table> tables;
+    if (!tables.take(sets.size()))
+      return Error{ErrorCode::out_of_memory, StateShape::elements_at, "sets"};
+    for (IdSet* const set : sets) tables.add(set->table_);
+    detail::SplitTables split(tables, home, options.expected_keys);
+    return detail::read_ids<Id>(in, shape, split, detail::ids_in<Id>(shape),
+                                options.budget != ByteSize::unlimited());
   }
 
   // Arguments that would silently become another id.

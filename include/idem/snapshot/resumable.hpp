@@ -25,12 +25,12 @@ namespace idem::inline IDEM_ABI {
 //             replayed into **seen (insert, or record what the log says) before messages are judged
 //             that may be in it: docs/snapshots.md.
 // Memory      the Deduplicator, in place; nothing before.
-// Threads     one at a time, like the Deduplicator.
+// Threads     one at a time; under Sharded any number once load() or start_empty() has returned.
 // Errors      options that are nonsense throw std::invalid_argument, when the Deduplicator is made.
 //             load() that fails changes nothing and may be tried again, with an older snapshot say.
 template <class Dedup>
 class Resumable {
-  using Memory = typename Dedup::Memory;
+  using State = typename Dedup::State;
 
  public:
   using Key = typename Dedup::Key;
@@ -47,14 +47,14 @@ class Resumable {
   [[nodiscard]] Result<std::vector<std::byte>> load(std::span<const std::byte> bytes,
                                                     const LoadLimits& limits = {}) {
     require_nothing();
-    return start(idem::load<Memory>(bytes, options_.memory, limits));
+    return start(idem::load<State>(bytes, options_.memory, limits));
   }
   template <class Read>
   requires std::is_invocable_r_v<std::size_t, Read&, std::span<std::byte>> &&
       (!std::convertible_to<Read&&, std::span<const std::byte>>)
           [[nodiscard]] Result<std::vector<std::byte>> load(Read&& read, const LoadLimits& limits) {
     require_nothing();
-    return start(idem::load<Memory>(read, options_.memory, limits));
+    return start(idem::load<State>(read, options_.memory, limits));
   }
   // There is no state to go on from, and somebody has decided so.
   void start_empty() {
@@ -100,7 +100,7 @@ class Resumable {
     }
   }
 
-  [[nodiscard]] Result<std::vector<std::byte>> start(Result<Loaded<Memory>>&& loaded) {
+  [[nodiscard]] Result<std::vector<std::byte>> start(Result<Loaded<State>>&& loaded) {
     if (!loaded) return loaded.error();
     seen_.emplace(std::move(loaded->state), options_);
     return std::move(loaded->position);

@@ -61,8 +61,10 @@ template <detail::HasState C>
 // offset, epoch, in whatever form the caller can read again.
 //
 // Errors  `write_failed`: not enough room, the position says where that was found. `out_of_memory`:
-//         trackers and ExactSet put their elements in order, 16 bytes each. `bad_length`: a
-//         component of the user's own wrote other than it said. `to` then holds anything.
+//         trackers and ExactSet put their elements in order, 16 bytes each, Sharded takes 13 KiB a
+//         shard. `bad_length`: a component of the user's own wrote other than it said. `to` then
+//         holds anything.
+// Threads one at a time with anything that changes the component; Sharded locks all of its shards.
 template <detail::HasState C>
 [[nodiscard]] Result<std::uint64_t> save(const C& component, std::span<const std::byte> position,
                                          std::span<std::byte> to) {
@@ -78,7 +80,8 @@ template <detail::HasState C>
 
 // The same in pieces, in order, each of at most 64 KiB and some bytes: `bool sink(std::span<const
 // std::byte>)`, false where it could not take the piece, which ends the saving. Takes a buffer of
-// that size and no more, however large the state is. What the sink throws comes out.
+// that size and what the errors above name, however large the state is. What the sink throws comes
+// out.
 template <detail::HasState C, class Sink>
 requires std::is_invocable_r_v<bool, Sink&, std::span<const std::byte>>
 [[nodiscard]] Result<std::uint64_t> save(const C& component, std::span<const std::byte> position,
@@ -97,7 +100,8 @@ requires std::is_invocable_r_v<bool, Sink&, std::span<const std::byte>>
 //
 // Memory  the component, which takes at most twice the bytes and 64 KiB, whatever the bytes say;
 //         what the options ask for comes on top. An ExactSet takes its slots besides; a
-//         TimeWindowRing whose options foretell many keys a chunk of 4,096 of them.
+//         TimeWindowRing whose options foretell many keys a chunk of 4,096 of them; Sharded a memory
+//         a shard, and up to four times the bytes where keys were chosen that meet in one shard.
 // Errors  an Error for every fault of the bytes and for memory that is not there; options that are
 //         nonsense throw std::invalid_argument as in the constructor.
 template <class C>

@@ -29,8 +29,8 @@ class DedupEngine {
 
   DedupEngine(const typename Memory::Options& memory, const auto& claims, TokenLane lane = {})
       : memory_(memory), book_(claims, lane) {}
-  DedupEngine(Memory&& memory, const auto& claims)
-      : memory_(std::move(memory)), book_(claims, TokenLane{}) {}
+  DedupEngine(Memory&& memory, const auto& claims, TokenLane lane = {})
+      : memory_(std::move(memory)), book_(claims, lane) {}
 
   [[nodiscard]] const Memory& memory() const noexcept { return memory_; }
   [[nodiscard]] Memory& memory() noexcept { return memory_; }

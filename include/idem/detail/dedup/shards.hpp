@@ -7,47 +7,35 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
+#include <idem/core/seed.hpp>
+#include <idem/core/state.hpp>
+#include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/dedup/counters.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/dedup/claim_book.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
+#include <idem/detail/dedup/shard_route.hpp>
+#include <idem/detail/dedup/shard_state.hpp>
 #include <idem/detail/dedup/word_lock.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
-// Options that can tell every shard one seed.
-template <class Options>
-concept TakesSeed = requires(Options& options) {
-  { options.seed } -> std::same_as<std::optional<Seed>&>;
-};
-
-// The hash of a memory, or one for those that have none.
-template <class Memory>
-struct HashOf {
-  using type = Xxh3Hash;
-};
-template <Hashing Memory>
-struct HashOf<Memory> {
-  using type = typename Memory::Hash;
-};
-
 // Access for many threads: `count` engines, each with a lock, and every key at home in one of them.
-// K is the key as the user has it.
-//
-// Which one is told by a hash under a seed of its own, so that the keys of a shard are as well mixed
-// in its memory as they would be alone. What is read without a lock never changes.
+// K is the key as the user has it. What is read without a lock never changes.
 template <class K, class Engine, std::size_t count>
 class Shards {
   using Memory = typename Engine::Memory;
   using Stored = typename Memory::Stored;
-  using Hash = typename HashOf<Memory>::type;
+  using Route = ShardRoute<K, Memory, count>;
   static constexpr bool stores_key_itself = std::is_same_v<Stored, K>;
   static_assert(stores_key_itself || TakesSeed<typename Memory::Options>,
                 "idem::Sharded: the options of a memory that stores digests of keys must have a "
@@ -56,12 +44,16 @@ class Shards {
  public:
   Shards(const auto& memory, const auto& claims)
       : Shards(with_seed(memory), claims, std::make_index_sequence<count>()) {}
+  // Goes on from memories that were loaded.
+  Shards(ShardMemories<K, Memory, count>&& loaded, const auto& claims)
+      : Shards(there(loaded.memories()), loaded.route(), claims,
+               std::make_index_sequence<count>()) {}
   Shards(const Shards&) = delete;
   Shards& operator=(const Shards&) = delete;
 
   Verdict insert(const K& key, At at) noexcept {
-    const auto& stored = store(key);
-    Shard& shard = shards_[home(key, stored)];
+    const auto& stored = route_.store(key);
+    Shard& shard = shards_[route_.home(stored)];
     const Locked locked(shard.lock);
     return shard.engine.insert(stored, at);
   }
@@ -76,15 +68,15 @@ class Shards {
   }
 
   [[nodiscard]] Verdict check(const K& key, At at) const noexcept {
-    const auto& stored = store(key);
-    const Shard& shard = shards_[home(key, stored)];
+    const auto& stored = route_.store(key);
+    const Shard& shard = shards_[route_.home(stored)];
     const Locked locked(shard.lock);
     return shard.engine.check(stored, at);
   }
 
   bool forget(const K& key) noexcept {
-    const auto& stored = store(key);
-    Shard& shard = shards_[home(key, stored)];
+    const auto& stored = route_.store(key);
+    Shard& shard = shards_[route_.home(stored)];
     const Locked locked(shard.lock);
     return shard.engine.forget(stored);
   }
@@ -114,9 +106,38 @@ class Shards {
     return all;
   }
 
+  // Every shard, locked as long as this lives: no call of another thread comes between its parts.
+  class [[nodiscard]] AllLocked {
+    using State = ShardState<Memory, count>;
+
+   public:
+    explicit AllLocked(const Shards& shards) noexcept : shards_(shards) {
+      // In one order, and nobody else holds two.
+      for (const Shard& shard : shards_.shards_) shard.lock.lock();
+    }
+    AllLocked(const AllLocked&) = delete;
+    AllLocked& operator=(const AllLocked&) = delete;
+    ~AllLocked() {
+      for (const Shard& shard : shards_.shards_) shard.lock.unlock();
+    }
+    [[nodiscard]] StateShape state_shape() const {
+      return State::shape(views(), shards_.route_.seed());
+    }
+    [[nodiscard]] bool write_state(StateWriter& out) const { return State::write(views(), out); }
+
+   private:
+    [[nodiscard]] typename State::Views views() const noexcept {
+      typename State::Views views;
+      for (std::size_t i = 0; i < count; ++i) views[i] = &shards_.shards_[i].engine.memory();
+      return views;
+    }
+
+    const Shards& shards_;
+  };
+
   [[nodiscard]] ClaimTicket claim(const K& key, At at) noexcept {
-    const auto& stored = store(key);
-    const std::size_t number = home(key, stored);
+    const auto& stored = route_.store(key);
+    const std::size_t number = route_.home(stored);
     Shard& shard = shards_[number];
     const Locked locked(shard.lock);
     ClaimTicket ticket = shard.engine.claim(stored, at);
@@ -156,7 +177,9 @@ class Shards {
 
   // On lines of its own: a thread in one shard does not slow one in another.
   struct alignas(64) Shard {
-    Shard(const auto& memory, const auto& claims, TokenLane lane) : engine(memory, claims, lane) {}
+    template <class From>
+    Shard(From&& memory, const auto& claims, TokenLane lane)
+        : engine(std::forward<From>(memory), claims, lane) {}
 
     mutable WordLock lock;
     Engine engine;
@@ -165,9 +188,21 @@ class Shards {
   template <std::size_t... number>
   Shards(const auto& memory, const auto& claims, std::index_sequence<number...>)
       : shards_{Shard(memory, claims, TokenLane{.offset = number, .step = count})...},
-        hash_(hash_of(shards_[0].engine.memory())),
-        route_hash_(Seed{hash_.seed().first ^ 0x9e3779b97f4a7c15,
-                         hash_.seed().second ^ 0xbf58476d1ce4e5b9}) {}
+        route_(seed_of(shards_[0].engine.memory())) {}
+  template <std::size_t... number>
+  Shards(std::vector<Memory> memories, const Route& route, const auto& claims,
+         std::index_sequence<number...>)
+      : shards_{Shard(std::move(memories[number]), claims,
+                      TokenLane{.offset = number, .step = count})...},
+        route_(route) {}
+
+  [[nodiscard]] static std::vector<Memory> there(std::vector<Memory>& memories) {
+    if (memories.size() != count) {
+      throw_invalid_argument(
+          "idem::Deduplicator: the state it is to go on from was moved out before");
+    }
+    return std::move(memories);
+  }
 
   template <class Options>
   [[nodiscard]] static Options with_seed(const Options& options) {
@@ -177,31 +212,12 @@ class Shards {
     }
     return seeded;
   }
-  [[nodiscard]] static Hash hash_of(const Memory& memory) {
+  [[nodiscard]] static Seed seed_of(const Memory& memory) {
     if constexpr (Hashing<Memory>) {
-      return memory.hash();
+      return memory.hash().seed();
     } else {
-      return Hash(Seed::random());
+      return Seed::random();
     }
-  }
-
-  // As in OneThread.
-  [[nodiscard]] decltype(auto) store(const K& key) const noexcept {
-    if constexpr (stores_key_itself) {
-      return (key);
-    } else {
-      return Stored(KeyTraits<K>::store(key, hash_));
-    }
-  }
-
-  [[nodiscard]] std::size_t home(const K& key, const Stored& stored) const noexcept {
-    std::uint64_t route;
-    if constexpr (std::is_same_v<Stored, typename KeyTraits<K>::Stored>) {
-      route = KeyTraits<K>::route(stored, route_hash_);
-    } else {
-      route = KeyTraits<K>::route(KeyTraits<K>::store(key, hash_), route_hash_);
-    }
-    return static_cast<std::size_t>(multiply_high(route, count));
   }
 
   template <class F>
@@ -239,7 +255,7 @@ class Shards {
     Groups<room> groups;
     if constexpr (!copied) {
       for (std::size_t i = 0; i < keys.size(); ++i) {
-        groups.home[i] = static_cast<std::uint16_t>(home(keys[i], keys[i]));
+        groups.home[i] = static_cast<std::uint16_t>(route_.home(keys[i]));
       }
       groups.sort(keys.size());
       for (std::size_t s = 0; s < count; ++s) {
@@ -254,10 +270,10 @@ class Shards {
       std::array<Stored, stores_key_itself ? 1 : room> digests;
       for (std::size_t i = 0; i < keys.size(); ++i) {
         if constexpr (stores_key_itself) {
-          groups.home[i] = static_cast<std::uint16_t>(home(keys[i], keys[i]));
+          groups.home[i] = static_cast<std::uint16_t>(route_.home(keys[i]));
         } else {
-          digests[i] = store(keys[i]);
-          groups.home[i] = static_cast<std::uint16_t>(home(keys[i], digests[i]));
+          digests[i] = route_.store(keys[i]);
+          groups.home[i] = static_cast<std::uint16_t>(route_.home(digests[i]));
         }
       }
       groups.sort(keys.size());
@@ -283,8 +299,7 @@ class Shards {
   }
 
   std::array<Shard, count> shards_;
-  Hash hash_;        // what makes keys into what the memories store
-  Hash route_hash_;  // what tells their shard
+  Route route_;
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

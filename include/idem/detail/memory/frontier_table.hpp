@@ -332,6 +332,27 @@ class FrontierTable {
     });
   }
 
+  // take(slot) for every id whose hash is at least `first` and at most `last`, in no order.
+  template <class Take>
+  void each_between(std::uint64_t first, std::uint64_t last, Take&& take) const {
+    const auto give = [&](const Slot& slot) {
+      if (slot.hash >= first && slot.hash <= last) take(slot);
+      return true;
+    };
+    bool overflows = first == 0;
+    const auto visit = [&](const Layout& layout, std::uint64_t from, std::uint64_t to) {
+      for (std::uint64_t number = layout.block_of(from); number <= layout.block_of(to); ++number) {
+        const Slot* const block = layout.block(number);
+        for (unsigned i = 0; i < block_slots; ++i)
+          if (block[i].hash != 0) (void)give(block[i]);
+        overflows = overflows || (overflow_.size() != 0 && is_full_block(block));
+      }
+    };
+    if (first <= last_old_) visit(layouts_[0], first, smaller(last, last_old_));
+    if (last > last_old_) visit(layouts_[1], larger(first, last_old_ + 1), last);
+    if (overflows) (void)overflow_.each(give);
+  }
+
   // The buckets an id lies from home, counted over all ids; the last entry: those in the overflow.
   [[nodiscard]] std::array<std::uint64_t, block_buckets + 1> probe_lengths() const noexcept {
     std::array<std::uint64_t, block_buckets + 1> lengths{};

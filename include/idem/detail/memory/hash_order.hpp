@@ -11,9 +11,9 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
-// Visits ids in ascending order of (hash, id) without memory of its own. Meant for the few ids of a
-// neighbourhood, which are nearly in order as they lie. Of more than its room, it keeps a heap of
-// the smallest ones not yet visited, and every heapful looks at all of them again.
+// Visits ids in ascending order of (hash, id). Meant for the few ids of a neighbourhood. Of more
+// than its room, it keeps a heap of the smallest ones not yet visited, and every heapful looks at all
+// of them again.
 template <class Id>
 class HashOrder {
  public:
@@ -26,6 +26,15 @@ class HashOrder {
     }
   };
 
+  // The room for `most` entries, twice, and for where they begin in each of 2^bin_bits bins, most / 2
+  // or so.
+  HashOrder(Entry* entries, std::size_t most, std::uint32_t* begins, unsigned bin_bits) noexcept
+      : heap_(entries),
+        spread_(entries + most),
+        most_(most),
+        begins_(begins),
+        bin_bits_(bin_bits) {}
+
   // each(take) calls take(Entry) for every entry, always for the same ones.
   template <class Each, class Visit>
   void run(const Each& each, Visit&& visit) {
@@ -33,33 +42,32 @@ class HashOrder {
     std::uint64_t lowest = ~std::uint64_t{0};
     std::uint64_t highest = 0;
     each([&](const Entry& entry) {
-      if (there++ >= most) return;
+      if (there++ >= most_) return;
       heap_[there - 1] = entry;
       lowest = smaller(lowest, entry.hash);
       highest = larger(highest, entry.hash);
     });
-    if (there > most) return run_in_heapfuls(each, visit);
-    const Entry* const sorted = there <= few ? heap_.data() : spread(there, lowest, highest);
-    put_in_order(const_cast<Entry*>(sorted), there);
+    if (there > most_) return run_in_heapfuls(each, visit);
+    Entry* const sorted = there <= few ? heap_ : spread(there, lowest, highest);
+    put_in_order(sorted, there);
     for (std::size_t i = 0; i < there; ++i) visit(sorted[i]);
   }
 
  private:
   static constexpr std::size_t few = 16;
-  static constexpr unsigned bin_bits = 8;
 
   // By the highest bits that differ: what is left to do is swap neighbours.
-  [[nodiscard]] const Entry* spread(std::size_t count, std::uint64_t lowest,
-                                    std::uint64_t highest) noexcept {
+  [[nodiscard]] Entry* spread(std::size_t count, std::uint64_t lowest,
+                              std::uint64_t highest) noexcept {
     const auto width = static_cast<unsigned>(std::bit_width(highest - lowest));
-    const unsigned shift = width > bin_bits ? width - bin_bits : 0;
-    std::array<std::uint16_t, (std::size_t{1} << bin_bits) + 1> begin{};
-    for (std::size_t i = 0; i < count; ++i) ++begin[((heap_[i].hash - lowest) >> shift) + 1];
-    for (std::size_t bin = 1; bin < begin.size(); ++bin)
-      begin[bin] = static_cast<std::uint16_t>(begin[bin] + begin[bin - 1]);
+    const unsigned shift = width > bin_bits_ ? width - bin_bits_ : 0;
+    const std::size_t bins = std::size_t{1} << bin_bits_;
+    for (std::size_t bin = 0; bin <= bins; ++bin) begins_[bin] = 0;
+    for (std::size_t i = 0; i < count; ++i) ++begins_[((heap_[i].hash - lowest) >> shift) + 1];
+    for (std::size_t bin = 1; bin <= bins; ++bin) begins_[bin] += begins_[bin - 1];
     for (std::size_t i = 0; i < count; ++i)
-      spread_[begin[(heap_[i].hash - lowest) >> shift]++] = heap_[i];
-    return spread_.data();
+      spread_[begins_[(heap_[i].hash - lowest) >> shift]++] = heap_[i];
+    return spread_;
   }
   static void put_in_order(Entry* entries, std::size_t count) noexcept {
     for (std::size_t i = 1; i < count; ++i) {
@@ -81,7 +89,7 @@ class HashOrder {
       each([&](const Entry& entry) {
         if (!is_first && !(last < entry)) return;
         ++left;
-        if (count_ < most) {
+        if (count_ < most_) {
           heap_[count_++] = entry;
           rise(count_ - 1);
         } else if (entry < heap_[0]) {
@@ -102,8 +110,6 @@ class HashOrder {
     }
   }
 
-  static constexpr std::size_t most = 320;  // at most 50,000 moves to put in order
-
   void rise(std::size_t at) noexcept {
     while (at != 0 && heap_[(at - 1) / 2] < heap_[at]) {
       std::swap(heap_[(at - 1) / 2], heap_[at]);
@@ -121,9 +127,29 @@ class HashOrder {
     }
   }
 
-  std::array<Entry, most> heap_;
-  std::array<Entry, most> spread_;
+  Entry* heap_;
+  Entry* spread_;
+  std::size_t most_;
+  std::uint32_t* begins_;
+  unsigned bin_bits_;
   std::size_t count_ = 0;
+};
+
+// With room of its own.
+template <class Id>
+class LocalHashOrder {
+ public:
+  template <class Each, class Visit>
+  void run(const Each& each, Visit&& visit) {
+    HashOrder<Id>(entries_.data(), most, begins_.data(), bin_bits).run(each, visit);
+  }
+
+ private:
+  static constexpr std::size_t most = 320;  // at most 50,000 moves to put in order
+  static constexpr unsigned bin_bits = 8;
+
+  std::array<typename HashOrder<Id>::Entry, 2 * most> entries_;
+  std::array<std::uint32_t, (std::size_t{1} << bin_bits) + 1> begins_;
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

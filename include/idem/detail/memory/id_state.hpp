@@ -1,9 +1,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <optional>
 #include <span>
 
@@ -11,8 +13,10 @@
 #include <idem/core/state.hpp>
 #include <idem/core/state_stream.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/buffer.hpp>
 #include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/hash_order.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
@@ -47,6 +51,45 @@ template <class Set>
     }
   });
   return out.bytes(std::span(some).first(used));
+}
+
+// The same of several tables that have no id in common. false: there is no memory to put their ids in
+// order.
+template <class Id, class Table>
+[[nodiscard]] bool write_joined_ids(std::span<const Table* const> tables, StateWriter& out) {
+  std::size_t largest = 0;
+  for (const Table* const table : tables) largest = larger(largest, table->size());
+  // Ranges of hashes of about this many ids in the largest table, and room for twice as many of each.
+  constexpr std::size_t ids_a_range = 128;
+  const auto range_bits = static_cast<unsigned>(std::bit_width(largest / ids_a_range));
+  using Order = HashOrder<Id>;
+  using Entry = typename Order::Entry;
+  const std::size_t most = tables.size() * 2 * ids_a_range;
+  const auto bin_bits = static_cast<unsigned>(std::bit_width(most) - 1);
+  const std::size_t bins = (std::size_t{1} << bin_bits) + 1;
+  const Buffer memory(2 * most * sizeof(Entry) + bins * sizeof(std::uint32_t));
+  if (!memory.is_there()) return false;
+  std::byte* const room = memory.first(0).data();
+  auto* const entries = reinterpret_cast<Entry*>(room);
+  for (std::size_t i = 0; i < 2 * most; ++i) ::new (entries + i) Entry;
+  auto* const begins = reinterpret_cast<std::uint32_t*>(room + 2 * most * sizeof(Entry));
+  for (std::size_t i = 0; i < bins; ++i) ::new (begins + i) std::uint32_t;
+  Order order(entries, most, begins, bin_bits);
+  for (std::uint64_t range = 0; range >> range_bits == 0; ++range) {
+    const std::uint64_t first = range_bits == 0 ? 0 : range << (64 - range_bits);
+    const std::uint64_t last = first + (~std::uint64_t{0} >> range_bits);
+    order.run(
+        [&](const auto& take) {
+          for (const Table* const table : tables) {
+            table->each_between(first, last, [&](const Id& id, std::uint64_t hash) {
+              take(Entry{hash, id});
+            });
+          }
+        },
+        [&](const Entry& entry) { put(out, entry.id); });
+    if (!out.ok()) return false;
+  }
+  return out.ok();
 }
 
 // Into an empty table that has the seed and may have room for more than are coming.

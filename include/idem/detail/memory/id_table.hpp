@@ -177,6 +177,27 @@ class IdTable {
     return true;
   }
 
+  // take(id, hash) for every id whose hash is at least `first` and at most `last`, in no order.
+  template <class Take>
+  void each_between(std::uint64_t first, std::uint64_t last, Take&& take) const {
+    const auto give = [&](const Id& id, std::uint64_t hash) {
+      if (hash >= first && hash <= last) take(id, hash);
+    };
+    if (holds_zero_) give(Id{}, slot_of(hash_, Id{}));
+    if (capacity_ == 0) return;
+    // No empty slot lies between an id and its home; some went round the end.
+    const auto look = [&](std::size_t slot, bool wants_wrapped) {
+      if (slots_[slot] == Id{}) return;
+      const std::uint64_t hash = slot_of(hash_, slots_[slot]);
+      if ((home(hash) > slot) == wants_wrapped) give(slots_[slot], hash);
+    };
+    const std::size_t end = home(last);
+    std::size_t slot = home(first);
+    for (; slot < capacity_ && (slot <= end || slots_[slot] != Id{}); ++slot) look(slot, false);
+    if (slot < capacity_) return;
+    for (slot = 0; slots_[slot] != Id{}; ++slot) look(slot, true);
+  }
+
   // Visits every id in ascending order of (hash, id). Ids between two empty slots have no home
   // outside, so it is enough to sort these; those that went round the end come last.
   template <class Visit>
@@ -187,7 +208,7 @@ class IdTable {
   template <class Outer, class Visit>
   void for_each(const auto& outer, Visit&& visit) const {
     using Order = HashOrder<Outer>;
-    Order order;
+    LocalHashOrder<Outer> order;
     bool is_zero_due = holds_zero_;
     const typename Order::Entry zero{slot_of(hash_, Id{}), outer(Id{})};
     const auto emit = [&](const typename Order::Entry& entry) {

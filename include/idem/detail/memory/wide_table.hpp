@@ -160,7 +160,7 @@ class WideTable {
       array_.template for_each<Id>([&](const Slot& slot) { return id_of(slot); }, visit);
       return;
     }
-    HashOrder<Id> order;
+    LocalHashOrder<Id> order;
     blocks_.each_range([&](const auto& each) {
       order.run(
           [&](const auto& take) {
@@ -168,6 +168,17 @@ class WideTable {
           },
           [&](const auto& entry) { visit(entry.id); });
     });
+  }
+
+  // take(id, slot(id)) for every id whose slot is at least `first` and at most `last`, in no order.
+  template <class Take>
+  void each_between(std::uint64_t first, std::uint64_t last, Take&& take) const {
+    if (blocks_.has_begun()) {
+      blocks_.each_between(first, last, [&](const Slot& slot) { take(id_of(slot), slot.hash); });
+    } else {
+      array_.each_between(first, last,
+                          [&](const Slot& slot, std::uint64_t) { take(id_of(slot), slot.hash); });
+    }
   }
 
   [[nodiscard]] auto probe_lengths() const noexcept { return blocks_.probe_lengths(); }

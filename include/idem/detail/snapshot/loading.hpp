@@ -56,15 +56,16 @@ template <class C, class Loaded, class Limits>
                                             const typename C::Options& options,
                                             const Limits& limits) {
   if constexpr (!Saveable<C>) {
-    using Memory = typename C::Memory;
+    using State = typename C::State;
     struct Part {
-      Memory state;
+      State state;
       std::vector<std::byte> position;
     };
-    static_assert(std::movable<C>,
-                  "idem::load: a Deduplicator with Claims cannot be moved out; load its Memory and "
-                  "construct it with that, or take idem::Resumable");
-    auto part = load_from_span<Memory, Part>(bytes, options.memory, limits);
+    static_assert(
+        std::movable<C>,
+        "idem::load: a Deduplicator with Claims, or Sharded, cannot be moved out; load its "
+        "State and construct it with that, or take idem::Resumable");
+    auto part = load_from_span<State, Part>(bytes, options.memory, limits);
     if (!part) return part.error();
     return Loaded{C(std::move(part->state), options), std::move(part->position)};
   } else {
@@ -97,15 +98,16 @@ template <class C, class Loaded, class Read, class Limits>
 [[nodiscard]] Result<Loaded> load_from_reader(Read& read, const typename C::Options& options,
                                               const Limits& limits) {
   if constexpr (!Saveable<C>) {
-    using Memory = typename C::Memory;
+    using State = typename C::State;
     struct Part {
-      Memory state;
+      State state;
       std::vector<std::byte> position;
     };
-    static_assert(std::movable<C>,
-                  "idem::load: a Deduplicator with Claims cannot be moved out; load its Memory and "
-                  "construct it with that, or take idem::Resumable");
-    auto part = load_from_reader<Memory, Part>(read, options.memory, limits);
+    static_assert(
+        std::movable<C>,
+        "idem::load: a Deduplicator with Claims, or Sharded, cannot be moved out; load its "
+        "State and construct it with that, or take idem::Resumable");
+    auto part = load_from_reader<State, Part>(read, options.memory, limits);
     if (!part) return part.error();
     return Loaded{C(std::move(part->state), options), std::move(part->position)};
   } else {

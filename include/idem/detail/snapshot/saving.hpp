@@ -25,16 +25,24 @@ concept HoldsState = requires(const C& component, StateWriter& out) {
   { component.state_shape() } -> std::same_as<StateShape>;
   { component.write_state(out) } -> std::same_as<bool>;
 };
+// Several memories behind locks.
+template <class C>
+concept LocksState = requires(const C& component) {
+  requires HoldsState<std::remove_cvref_t<decltype(component.locked_state())>>;
+};
 // A component, or what remembers for it: the state of a Deduplicator is its memory's.
 template <class C>
-concept HasState = HoldsState<C> || requires(const C& component) {
+concept HasState = HoldsState<C> || LocksState<C> || requires(const C& component) {
   requires HoldsState<std::remove_cvref_t<decltype(component.memory())>>;
 };
 
+// Where that has locks, it is to live as long as the save.
 template <HasState C>
-[[nodiscard]] const auto& state_holder(const C& component) noexcept {
+[[nodiscard]] decltype(auto) state_holder(const C& component) noexcept {
   if constexpr (HoldsState<C>) {
-    return component;
+    return (component);
+  } else if constexpr (LocksState<C>) {
+    return component.locked_state();
   } else {
     return component.memory();
   }
