@@ -56,7 +56,8 @@ struct Walker {
         WindowOracle<std::uint64_t> expected(oracle);
         typename Window::Payload none{};
         const std::int64_t now = time + step;
-        const Verdict checked = next.check(key, now);
+        typename Window::Payload unread;
+        const Verdict checked = next.check(key, now, unread);
         const Verdict answered = next.insert(key, now, none);
         if (checked != answered || answered != expected.insert(key, now)) {
           ++differences;

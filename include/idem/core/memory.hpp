@@ -75,16 +75,34 @@ concept Settling = Memory<M> && !M::errors.may_drop &&
   { constant.slot(std::as_const(key)) } noexcept -> std::same_as<std::uint64_t>;
 };
 
-// A memory with a payload of 8 or 16 bytes beside each key, such as a digest of the content.
+// A memory with a payload of 8 or 16 bytes beside each key, such as a digest of the content. What is
+// kept is the payload that came with the fresh key; on a duplicate, `first` becomes that one, and is
+// left alone otherwise.
 //
-//   insert(key, at, payload, first)   as insert; on a duplicate, `first` becomes the payload the
-//                                     key came with first
+//   insert(key, at, payload, first)              as insert
+//   insert(keys, at, payloads, first, verdicts)  the same for a batch; the spans have one size
+//   check(key, at, first)                        as check
 template <class M>
 concept Carrying = Memory<M> &&
                    (sizeof(typename M::Payload) == 8 || sizeof(typename M::Payload) == 16) &&
-                   requires(M& memory, const typename M::Stored& key, At at,
-                            const typename M::Payload& payload, typename M::Payload& first) {
+                   requires(M& memory, const M& constant, const typename M::Stored& key, At at,
+                            const typename M::Payload& payload, typename M::Payload& first,
+                            std::span<const typename M::Stored> keys,
+                            std::span<const typename M::Payload> payloads,
+                            std::span<typename M::Payload> firsts, std::span<Verdict> verdicts) {
   { memory.insert(key, at, payload, first) } noexcept -> std::same_as<Verdict>;
+  { memory.insert(keys, at, payloads, firsts, verdicts) } noexcept -> std::same_as<void>;
+  { constant.check(key, at, first) } noexcept -> std::same_as<Verdict>;
+};
+
+// One that is both: a record in room taken ahead brings its payload.
+//
+//   record(key, at, payload)   as Settling's record
+template <class M>
+concept SettlingPayloads = Settling<M> && Carrying<M> &&
+                           requires(M& memory, typename M::Stored key, At at,
+                                    const typename M::Payload& payload) {
+  { memory.record(std::move(key), at, payload) } noexcept -> std::same_as<void>;
 };
 
 // clang-format on

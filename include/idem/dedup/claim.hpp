@@ -5,10 +5,10 @@
 #include <limits>
 #include <utility>
 
+#include <idem/core/hash.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
-#include <idem/detail/dedup/claim_ticket.hpp>
 
 namespace idem::inline IDEM_ABI {
 
@@ -53,20 +53,22 @@ struct ClaimOptions {
 template <class Dedup>
 class [[nodiscard]] Claim {
  public:
+  // None, with the verdict `unknown`: a place for one to come.
+  Claim() noexcept = default;
   Claim(Claim&& other) noexcept
       : owner_(std::exchange(other.owner_, nullptr)),
-        ticket_(std::exchange(other.ticket_, detail::ClaimTicket{})) {}
+        ticket_(std::exchange(other.ticket_, typename Dedup::Ticket{})) {}
   Claim& operator=(Claim&& other) noexcept {
     if (this == &other) return *this;
     abort();
     owner_ = std::exchange(other.owner_, nullptr);
-    ticket_ = std::exchange(other.ticket_, detail::ClaimTicket{});
+    ticket_ = std::exchange(other.ticket_, typename Dedup::Ticket{});
     return *this;
   }
   ~Claim() { abort(); }
 
-  // `fresh`: process the message. Otherwise why not: `duplicate`, `in_progress`, `poisoned`,
-  // `full`, or what else the memory means. What claim() answered; it does not follow later events.
+  // `fresh`: process the message. Otherwise why not: `duplicate`, `in_progress`, `conflict`,
+  // `poisoned`, `full`, or what else the memory means. What claim() answered; it does not follow later events.
   // `unknown` once moved from.
   [[nodiscard]] Verdict verdict() const noexcept { return ticket_.verdict; }
 
@@ -82,6 +84,12 @@ class [[nodiscard]] Claim {
   // max_attempts sets a limit, and starts anew where none does. Means something only when verdict()
   // is `fresh`.
   [[nodiscard]] std::uint32_t attempt() const noexcept { return ticket_.attempt; }
+
+  // Under CompareContent: the digest of the content that the key stood for when claim() answered, so
+  // that a `conflict` can be told apart. Of the claim's own where the key stood for none.
+  [[nodiscard]] const Digest& first_content() const noexcept
+      requires requires(const typename Dedup::Ticket& ticket) { ticket.first; }
+  { return ticket_.first; }
 
   // Ends the claim and records the key: `fresh`. Cannot fail for lack of room: that was taken at
   // claim(). `fenced`, with nothing recorded, when the claim was taken over, had ended, came over a
@@ -107,12 +115,12 @@ class [[nodiscard]] Claim {
  private:
   friend Dedup;
 
-  explicit Claim(Verdict verdict) noexcept : ticket_{.verdict = verdict} {}
-  Claim(Dedup& owner, const detail::ClaimTicket& ticket) noexcept
+  explicit Claim(Verdict verdict) noexcept { ticket_.verdict = verdict; }
+  Claim(Dedup& owner, const typename Dedup::Ticket& ticket) noexcept
       : owner_(ticket.verdict == Verdict::fresh ? &owner : nullptr), ticket_(ticket) {}
 
   Dedup* owner_ = nullptr;
-  detail::ClaimTicket ticket_;
+  typename Dedup::Ticket ticket_;
 };
 
 }  // namespace idem::inline IDEM_ABI

@@ -3,16 +3,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
 
+#include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
 #include <idem/core/state.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/dedup/claim.hpp>
+#include <idem/dedup/content.hpp>
 #include <idem/dedup/counters.hpp>
 #include <idem/dedup/policy.hpp>
 #include <idem/detail/abi.hpp>
@@ -40,7 +43,8 @@ struct DeduplicatorOptions {
 // Decides which delivery of a message is the first, under a Policy.
 //
 // Guarantee   of two messages with one key, exactly one is `fresh`: the one judged first. With
-//             Claims: the one whose claim is committed. Which way the answer can be wrong is
+//             Claims: the one whose claim is committed. With CompareContent the other is a
+//             `duplicate` where its content is the same, and a `conflict` otherwise. Which way the answer can be wrong is
 //             `errors`, from the memory and the key together; where a fresh message could be
 //             dropped the policy must say AcceptFalseDuplicates. Answers `full`, having changed
 //             nothing, when there is no room.
@@ -101,15 +105,26 @@ class Deduplicator {
   static constexpr Errors errors = Memory::errors | Errors{.may_drop = short_digest};
   // Whether insert and check must be told the time.
   static constexpr bool needs_time = Memory::needs_time;
+  // Whether messages come with their content: the policy names CompareContent.
+  static constexpr bool compares_content = Reading::compares_content;
 
   static_assert(
       !errors.may_drop || Reading::accepts_false_duplicates,
       "idem::Deduplicator: this memory, or a digest of less than 128 bits, can take a fresh "
       "message for a duplicate; add idem::AcceptFalseDuplicates to the policy if losing it is "
       "acceptable");
+  static_assert(!compares_content || (detail::CarriesDigests<Memory> && Hashing<Memory> &&
+                                      !errors.may_drop),
+                "idem::Deduplicator: CompareContent needs an exact memory that keeps a digest of 16 "
+                "bytes beside each key (idem::Carrying, with idem::Digest as its Payload or a "
+                "WithPayload<idem::Digest>) and a hash that makes it; a filter, a memory without "
+                "payloads, and one that carries something else cannot tell a conflict");
   static_assert(!Reading::claims || (Settling<Memory> && !short_digest),
                 "idem::Deduplicator: Claims need a memory that cannot drop a message and can "
                 "hold room for a commit (idem::Settling); a filter cannot back a claim");
+  static_assert(!Reading::claims || !compares_content || SettlingPayloads<Memory>,
+                "idem::Deduplicator: Claims under CompareContent need a memory whose record takes "
+                "the payload of the key (idem::SettlingPayloads)");
 
   Deduplicator() : Deduplicator(Options()) {}
   explicit Deduplicator(const Options& options) : access_(options.memory, options.claims) {}
@@ -135,24 +150,71 @@ class Deduplicator {
   // effect is the output itself, or to tell the object what is already done, as when it is rebuilt
   // from a log of effects. With Claims also `in_progress`, recording nothing, while a claim on the
   // key is open, its lease over or not, and `poisoned` once its attempts are exhausted.
-  Verdict insert(const K& key, At at) noexcept { return access_.insert(key, at); }
-  Verdict insert(const K& key) noexcept requires(!needs_time) { return insert(key, timeless); }
+  //
+  // Here and below, `content` is one argument where the policy names CompareContent, anything that
+  // converts to idem::Content, and none where it does not. Where it differs from what the key came
+  // with first, or from that of an open claim on it, the answer is `conflict` and changes nothing.
+  template <detail::ContentArgument... C>
+  Verdict insert(const K& key, At at, const C&... content) noexcept {
+    return access_.insert(key, at, digest_of(content...));
+  }
+  template <detail::ContentArgument... C>
+  Verdict insert(const K& key, const C&... content) noexcept requires(!needs_time) {
+    return insert(key, timeless, content...);
+  }
 
   // As that many single inserts in order, with their cache misses overlapped. The spans have one
   // size; anything else aborts the program. Under Sharded the order holds for each key; the lock of
   // a shard is taken once for up to 512 keys, and other threads' calls may come between.
-  void insert(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
+  void insert(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept
+      requires(!compares_content) {
     detail::require_equal_sizes(keys.size(), verdicts.size());
-    access_.insert(keys, at, verdicts);
+    access_.insert(keys, at, detail::NoContent{}, verdicts);
   }
-  void insert(std::span<const K> keys, std::span<Verdict> verdicts) noexcept requires(!needs_time) {
+  void insert(std::span<const K> keys, std::span<Verdict> verdicts) noexcept
+      requires(!needs_time && !compares_content) {
     insert(keys, timeless, verdicts);
+  }
+  void insert(std::span<const K> keys, At at, std::span<const Content> contents,
+              std::span<Verdict> verdicts) noexcept requires(compares_content) {
+    insert_all(keys, at, contents, verdicts);
+  }
+  void insert(std::span<const K> keys, At at, std::span<const Digest> contents,
+              std::span<Verdict> verdicts) noexcept requires(compares_content) {
+    insert_all(keys, at, contents, verdicts);
   }
 
   // What insert would answer, except `full`; records nothing.
-  [[nodiscard]] Verdict check(const K& key, At at) const noexcept { return access_.check(key, at); }
-  [[nodiscard]] Verdict check(const K& key) const noexcept requires(!needs_time) {
-    return check(key, timeless);
+  template <detail::ContentArgument... C>
+  [[nodiscard]] Verdict check(const K& key, At at, const C&... content) const noexcept {
+    return access_.check(key, at, digest_of(content...));
+  }
+  template <detail::ContentArgument... C>
+  [[nodiscard]] Verdict check(const K& key, const C&... content) const noexcept
+      requires(!needs_time) {
+    return check(key, timeless, content...);
+  }
+
+  // The digest of the content that the key stands for at that time, to go with a `conflict` to whoever
+  // looks into it: of the claim that is open on it, or as recorded. Nothing where it stands for none.
+  [[nodiscard]] std::optional<Digest> first_content(const K& key, At at) const noexcept
+      requires(compares_content) {
+    return access_.first_content(key, at);
+  }
+  [[nodiscard]] std::optional<Digest> first_content(const K& key) const noexcept
+      requires(compares_content && !needs_time) {
+    return first_content(key, timeless);
+  }
+
+  // The digest that stands for a content here; it depends on the object's seed. digest_fields: of
+  // several fields, each told apart from its neighbours, see idem::digest_fields.
+  [[nodiscard]] Digest digest(const Content& content) const noexcept requires(compares_content) {
+    return content.digest(access_.hash());
+  }
+  template <class... Field>
+  [[nodiscard]] Digest digest_fields(const Field&... field) const noexcept
+      requires(compares_content) {
+    return idem::digest_fields(access_.hash(), field...);
   }
 
   // Forgets the key and its failed attempts, for a redrive say: it is fresh again, poisoned or not.
@@ -165,8 +227,30 @@ class Deduplicator {
   // committed; `poisoned` once max_attempts of them ended without a commit, the last one's owner
   // being fenced with that answer; `full` when max_in_flight claims are open or the memory has no
   // room, in which case nothing was recorded.
-  [[nodiscard]] Claim claim(const K& key, At at) noexcept requires(Reading::claims) {
-    return Claim(*this, access_.claim(key, at));
+  template <detail::ContentArgument... C>
+  [[nodiscard]] Claim claim(const K& key, At at, const C&... content) noexcept
+      requires(Reading::claims) {
+    return Claim(*this, access_.claim(key, at, digest_of(content...)));
+  }
+
+  // As that many single claims in order, one for each key that one poll returned, with their cache
+  // misses overlapped where the memory can fetch ahead, as ours can. A claim that `claims` still
+  // holds is given back first. A second copy of a key in the batch is `in_progress`, as the first
+  // one's claim is open. The spans have one size; anything else aborts the program. Under Sharded
+  // as for insert.
+  void claim(std::span<const K> keys, At at, std::span<Claim> claims) noexcept
+      requires(Reading::claims && !compares_content) {
+    claim_all(keys, at, detail::NoContent{}, claims);
+  }
+  void claim(std::span<const K> keys, At at, std::span<const Content> contents,
+             std::span<Claim> claims) noexcept requires(Reading::claims && compares_content) {
+    detail::require_equal_sizes(keys.size(), contents.size());
+    claim_all(keys, at, contents, claims);
+  }
+  void claim(std::span<const K> keys, At at, std::span<const Digest> contents,
+             std::span<Claim> claims) noexcept requires(Reading::claims && compares_content) {
+    detail::require_equal_sizes(keys.size(), contents.size());
+    claim_all(keys, at, contents, claims);
   }
 
   // A claim that is none, with that verdict: what to answer in place of claim() while nobody can
@@ -221,14 +305,14 @@ class Deduplicator {
   template <detail::LossyKey<K> T>
   bool forget(T&&) = delete;
   template <detail::LossyKey<K> T>
-  Claim claim(T&&, At) = delete;
+  Claim claim(T&&, auto&&...) = delete;
   Verdict insert(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
   = delete;
   Verdict check(std::initializer_list<const char*>, auto&&...) const requires detail::TextKey<K>
   = delete;
   bool forget(std::initializer_list<const char*>) requires detail::TextKey<K>
   = delete;
-  Claim claim(std::initializer_list<const char*>, At) requires detail::TextKey<K>
+  Claim claim(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
   = delete;
 
  private:
@@ -239,7 +323,39 @@ class Deduplicator {
       Reading::shards == 0, std::type_identity<detail::OneThread<K, Engine>>,
       std::type_identity<detail::Shards<K, Engine, Reading::shards>>>::type;
 
+  using Ticket = typename Engine::Ticket;
+
   static constexpr At timeless{.now = Instant()};
+
+  template <class... C>
+  [[nodiscard]] typename Engine::ContentDigest digest_of(const C&... content) const noexcept {
+    static_assert(compares_content || sizeof...(C) == 0,
+                  "idem::Deduplicator: a content was passed, and nobody would compare it; add "
+                  "idem::CompareContent to the policy");
+    static_assert(!compares_content || sizeof...(C) == 1,
+                  "idem::Deduplicator: under idem::CompareContent every message comes with its "
+                  "content, as the last argument: insert(key, at, content)");
+    if constexpr (compares_content && sizeof...(C) == 1) {
+      return (Content(content).digest(access_.hash()), ...);
+    } else {
+      return {};
+    }
+  }
+  void insert_all(std::span<const K> keys, At at, const auto& contents,
+                  std::span<Verdict> verdicts) noexcept {
+    detail::require_equal_sizes(keys.size(), contents.size());
+    detail::require_equal_sizes(keys.size(), verdicts.size());
+    access_.insert(keys, at, contents, verdicts);
+  }
+  void claim_all(std::span<const K> keys, At at, const auto& contents,
+                 std::span<Claim> claims) noexcept {
+    detail::require_equal_sizes(keys.size(), claims.size());
+    // Before any shard is locked, as giving one back locks its shard.
+    for (Claim& claim : claims) claim.abort();
+    access_.claim(keys, at, contents, [&](std::size_t i, const Ticket& ticket) {
+      claims[i] = Claim(*this, ticket);
+    });
+  }
 
   // For the guards.
   [[nodiscard]] bool owns(const detail::ClaimTicket& ticket) const noexcept {

@@ -20,6 +20,11 @@ struct Remember {};
 // an abort, an exception or a lease that runs out gives it back. Brings the options `claims`.
 struct Claims {};
 
+// Every message comes with its content, and one whose key came before with another content is a
+// `conflict`. The digest of the first content, 16 bytes, is kept beside its key; a Remember<M> stands
+// for M with that payload.
+struct CompareContent {};
+
 // Keys are chosen by people who gain by collisions: SipHash takes the place of XXH3 everywhere.
 struct HostileKeys {};
 

@@ -83,6 +83,8 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
   using Hash = HashT;
   template <HashPolicy Other>
   using WithHash = TimeWindowRing<Id, window_mode, window_time, PayloadT, Other>;
+  template <class Other>
+  using WithPayload = TimeWindowRing<Id, window_mode, window_time, Other, HashT>;
 
   static constexpr Errors errors{.may_miss = true};
   static constexpr bool needs_time = true;
@@ -107,33 +109,43 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
 
   // As that many single inserts in order, with their cache misses overlapped.
   void insert(std::span<const Id> ids, At at, std::span<Verdict> verdicts) noexcept {
-    if constexpr (window_time == WindowTime::id) {
-      window_.insert(
-          ids, [&](const Id& id) { return time_of(id, at); }, verdicts);
-    } else {
-      if (ids.empty()) return detail::require_equal_sizes(ids.size(), verdicts.size());
-      const std::int64_t instant = time_of(ids.front(), at);
-      window_.insert(
-          ids, [&](const Id&) { return instant; }, verdicts);
-    }
+    insert_all(
+        ids, at, [](std::size_t) { return Bytes{}; }, [](std::size_t, const Bytes&) {}, verdicts);
   }
 
   // As insert, keeping `payload` beside a fresh id; on a duplicate, `first` becomes the payload that
   // came with the first.
   Verdict insert(const Id& id, At at, const Beside& payload, Beside& first) noexcept
       requires(carries) {
-    Bytes bytes;
-    std::memcpy(&bytes, &payload, sizeof bytes);
+    Bytes bytes = to_bytes(payload);
     const Verdict verdict = window_.insert(id, time_of(id, at), bytes);
-    if (verdict == Verdict::duplicate)
-      std::memcpy(static_cast<void*>(&first), &bytes, sizeof bytes);
+    if (verdict == Verdict::duplicate) from_bytes(bytes, first);
     return verdict;
+  }
+  // The same for a batch. The spans have one size; anything else aborts the program.
+  void insert(std::span<const Id> ids, At at, std::span<const Beside> payloads,
+              std::span<Beside> first, std::span<Verdict> verdicts) noexcept requires(carries) {
+    detail::require_equal_sizes(ids.size(), payloads.size());
+    detail::require_equal_sizes(ids.size(), first.size());
+    insert_all(
+        ids, at, [&](std::size_t i) { return to_bytes(payloads[i]); },
+        [&](std::size_t i, const Bytes& bytes) { from_bytes(bytes, first[i]); }, verdicts);
   }
 
   // What insert would answer, but for `full`; records nothing and does not move the clock.
   [[nodiscard]] Verdict check(const Id& id, At at) const noexcept {
     bool ahead = false;
-    return window_.check(id, time_of(id, at, ahead));
+    Bytes unread;
+    return window_.check(id, time_of(id, at, ahead), unread);
+  }
+  // The same, telling on a duplicate the payload that came with the first.
+  [[nodiscard]] Verdict check(const Id& id, At at, Beside& first) const noexcept
+      requires(carries) {
+    bool ahead = false;
+    Bytes bytes;
+    const Verdict verdict = window_.check(id, time_of(id, at, ahead), bytes);
+    if (verdict == Verdict::duplicate) from_bytes(bytes, first);
+    return verdict;
   }
 
   // Fetches what the id's call will touch first, for a call that comes soon.
@@ -280,19 +292,44 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
 
   // Room for keys to come, as the concept Settling says; what Claims stand on.
   [[nodiscard]] bool reserve_one(const Id&) noexcept { return window_.take_room(); }
-  void record(const Id& id, At at) noexcept { window_.record_in_room(id, time_of(id, at)); }
+  void record(const Id& id, At at) noexcept { window_.record_in_room(id, time_of(id, at), {}); }
+  void record(const Id& id, At at, const Beside& payload) noexcept requires(carries) {
+    window_.record_in_room(id, time_of(id, at), to_bytes(payload));
+  }
   void release_one(const Id&) noexcept { window_.release_room(); }
   [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
     return detail::slot_of(hash(), id);
   }
 
  private:
+  [[nodiscard]] static Bytes to_bytes(const Beside& payload) noexcept requires(carries) {
+    Bytes bytes;
+    std::memcpy(&bytes, &payload, sizeof bytes);
+    return bytes;
+  }
+  static void from_bytes(const Bytes& bytes, Beside& payload) noexcept requires(carries) {
+    std::memcpy(static_cast<void*>(&payload), &bytes, sizeof bytes);
+  }
+
+  void insert_all(std::span<const Id> ids, At at, const auto& payload_of, const auto& tell_first,
+                  std::span<Verdict> verdicts) noexcept {
+    if constexpr (window_time == WindowTime::id) {
+      const auto when = [&](const Id& id) { return time_of(id, at); };
+      window_.insert(ids, when, payload_of, tell_first, verdicts);
+    } else {
+      if (ids.empty()) return detail::require_equal_sizes(ids.size(), verdicts.size());
+      const std::int64_t instant = time_of(ids.front(), at);
+      const auto when = [&](const Id&) { return instant; };
+      window_.insert(ids, when, payload_of, tell_first, verdicts);
+    }
+  }
+
   template <class Out>
   void write_payload(Out& out) const {
     detail::encode_window(window_, shape(), out, [](Out& to, const Bytes& bytes) {
       if constexpr (carries) {
         Beside payload;
-        std::memcpy(static_cast<void*>(&payload), &bytes, sizeof bytes);
+        from_bytes(bytes, payload);
         detail::put(to, payload);
       }
     });
@@ -303,7 +340,7 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
       if constexpr (carries) {
         Beside payload{};
         if (!detail::get(from, payload)) return false;
-        std::memcpy(&to, &payload, sizeof to);
+        to = to_bytes(payload);
       }
       return true;
     });

@@ -10,6 +10,7 @@
 #include <idem/core/memory.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
+#include <idem/dedup/content.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/snapshot/snapshot.hpp>
@@ -62,28 +63,37 @@ class Resumable {
     seen_.emplace(options_);
   }
 
-  // As the Deduplicator's, or `unknown`.
-  Verdict insert(const Key& key, At at) noexcept {
-    return seen_ ? seen_->insert(key, at) : Verdict::unknown;
-  }
-  Verdict insert(const Key& key) noexcept requires(!needs_time) {
-    return seen_ ? seen_->insert(key) : Verdict::unknown;
-  }
-  void insert(std::span<const Key> keys, At at, std::span<Verdict> verdicts) noexcept {
+  // As the Deduplicator's, or `unknown`; with the content behind where it compares contents.
+  template <class... C>
+  Verdict insert(const Key& key, At at, const C&... content) noexcept requires
+      requires(Dedup& seen) { seen.insert(key, at, content...); }
+  { return seen_ ? seen_->insert(key, at, content...) : Verdict::unknown; }
+  template <class... C>
+  Verdict insert(const Key& key, const C&... content) noexcept requires(!needs_time) &&
+      requires(Dedup& seen) { seen.insert(key, content...); }
+  { return seen_ ? seen_->insert(key, content...) : Verdict::unknown; }
+  void insert(std::span<const Key> keys, At at, std::span<Verdict> verdicts) noexcept
+      requires(!Dedup::compares_content) {
     if (seen_) return seen_->insert(keys, at, verdicts);
-    detail::require_equal_sizes(keys.size(), verdicts.size());
-    for (Verdict& verdict : verdicts) verdict = Verdict::unknown;
+    answer_unknown(keys.size(), verdicts);
   }
-  [[nodiscard]] Verdict check(const Key& key, At at) const noexcept {
-    return seen_ ? seen_->check(key, at) : Verdict::unknown;
+  void insert(std::span<const Key> keys, At at, std::span<const Content> contents,
+              std::span<Verdict> verdicts) noexcept requires(Dedup::compares_content) {
+    if (seen_) return seen_->insert(keys, at, contents, verdicts);
+    answer_unknown(keys.size(), verdicts);
   }
-  [[nodiscard]] Verdict check(const Key& key) const noexcept requires(!needs_time) {
-    return seen_ ? seen_->check(key) : Verdict::unknown;
-  }
-  [[nodiscard]] auto claim(const Key& key, At at) noexcept requires requires(Dedup& seen) {
-    seen.claim(key, at);
-  }
-  { return seen_ ? seen_->claim(key, at) : Dedup::no_claim(Verdict::unknown); }
+  template <class... C>
+  [[nodiscard]] Verdict check(const Key& key, At at, const C&... content) const noexcept requires
+      requires(const Dedup& seen) { seen.check(key, at, content...); }
+  { return seen_ ? seen_->check(key, at, content...) : Verdict::unknown; }
+  template <class... C>
+  [[nodiscard]] Verdict check(const Key& key, const C&... content) const noexcept
+      requires(!needs_time) && requires(const Dedup& seen) { seen.check(key, content...); }
+  { return seen_ ? seen_->check(key, content...) : Verdict::unknown; }
+  template <class... C>
+  [[nodiscard]] auto claim(const Key& key, At at, const C&... content) noexcept requires
+      requires(Dedup& seen) { seen.claim(key, at, content...); }
+  { return seen_ ? seen_->claim(key, at, content...) : Dedup::no_claim(Verdict::unknown); }
 
   // The Deduplicator, for all else. Undefined before is_ready().
   [[nodiscard]] Dedup& operator*() noexcept { return *seen_; }
@@ -92,6 +102,11 @@ class Resumable {
   [[nodiscard]] const Dedup* operator->() const noexcept { return &*seen_; }
 
  private:
+  static void answer_unknown(std::size_t keys, std::span<Verdict> verdicts) noexcept {
+    detail::require_equal_sizes(keys, verdicts.size());
+    for (Verdict& verdict : verdicts) verdict = Verdict::unknown;
+  }
+
   void require_nothing() const {
     if (is_ready()) {
       detail::throw_invalid_argument(

@@ -5,6 +5,7 @@
 
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
+#include <idem/core/memory.hpp>
 #include <idem/detail/abi.hpp>
 
 namespace idem::inline IDEM_ABI {
@@ -12,6 +13,7 @@ namespace idem::inline IDEM_ABI {
 template <class M>
 struct Remember;
 struct Claims;
+struct CompareContent;
 struct HostileKeys;
 struct AcceptFalseDuplicates;
 struct Counters;
@@ -38,7 +40,8 @@ struct AxisOf<Sharded<shards>> {
 
 template <class Tag>
 inline constexpr bool is_axis =
-    std::is_same_v<Tag, Claims> || std::is_same_v<Tag, HostileKeys> ||
+    std::is_same_v<Tag, Claims> || std::is_same_v<Tag, CompareContent> ||
+    std::is_same_v<Tag, HostileKeys> ||
     std::is_same_v<Tag, AcceptFalseDuplicates> || std::is_same_v<Tag, Counters>;
 template <class M>
 inline constexpr bool is_axis<Remember<M>> = true;
@@ -86,6 +89,18 @@ struct Rehashed<M, Hash> {
   using type = typename M::template WithHash<Hash>;
 };
 
+// The same memory with a digest beside each key. One that carries something of its own, or nothing
+// that can be replaced, stays as it is.
+template <class M>
+struct WithDigests {
+  using type = M;
+};
+template <class M>
+requires(!requires { typename M::Payload; } &&
+         requires { typename M::template WithPayload<Digest>; }) struct WithDigests<M> {
+  using type = typename M::template WithPayload<Digest>;
+};
+
 // What the default memory of a key stores; Digest where KeyTraits is missing, so that only the
 // message about that shows.
 template <class K>
@@ -99,6 +114,9 @@ struct IdStored<K> {
 };
 template <class K>
 using IdStoredFor = typename IdStored<K>::type;
+
+template <class M>
+concept CarriesDigests = Carrying<M> && std::is_same_v<typename M::Payload, Digest>;
 
 // Stands where the options of an axis would, so that setting one names the axis that is missing.
 template <class Axis>
@@ -114,13 +132,15 @@ template <class Fallback, class... Axis>
 struct PolicyReading<Fallback, Policy<Axis...>> {
   static_assert((is_axis<Axis> && ...),
                 "idem::Policy<...> names something that is no axis; the axes are Remember<M>, "
-                "Claims, HostileKeys, AcceptFalseDuplicates, Counters and Sharded<N>");
+                "Claims, CompareContent, HostileKeys, AcceptFalseDuplicates, Counters and "
+                "Sharded<N>");
   static_assert((names_once<Axis, Axis...> && ...), "idem::Policy<...> names an axis twice");
 
   static_assert((is_good_number_of_shards<Axis> && ...),
                 "idem::Sharded<N>: N is at least 1 and at most 1024");
 
   static constexpr bool claims = times_named<Claims, Axis...> != 0;
+  static constexpr bool compares_content = times_named<CompareContent, Axis...> != 0;
   static constexpr bool hostile_keys = times_named<HostileKeys, Axis...> != 0;
   static constexpr bool accepts_false_duplicates = times_named<AcceptFalseDuplicates, Axis...> != 0;
 
@@ -130,8 +150,10 @@ struct PolicyReading<Fallback, Policy<Axis...>> {
 
   using NamedMemory = typename MemoryNamed<Fallback, Axis...>::type;
   static_assert(std::is_class_v<NamedMemory>, "idem::Remember<M>: M is no memory");
-  using Memory = typename std::conditional_t<hostile_keys, Rehashed<NamedMemory, SipHash>,
-                                             std::type_identity<NamedMemory>>::type;
+  using HashedMemory = typename std::conditional_t<hostile_keys, Rehashed<NamedMemory, SipHash>,
+                                                   std::type_identity<NamedMemory>>::type;
+  using Memory = typename std::conditional_t<compares_content, WithDigests<HashedMemory>,
+                                             std::type_identity<HashedMemory>>::type;
   static_assert(
       !hostile_keys || requires { requires std::is_same_v<typename Memory::Hash, SipHash>; },
       "idem: HostileKeys needs a memory whose hash can be replaced; this one has no "

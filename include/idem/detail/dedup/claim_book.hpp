@@ -30,11 +30,12 @@ struct TokenLane {
 };
 
 // The claims of one memory: who owns which key, until when, under which token; and how often a key
-// failed, where there is a limit to that.
-template <class Stored>
+// failed, where there is a limit to that. ContentDigest is that of a message's content, or NoContent:
+// what an open claim's owner was given, and all that a claim on its key may come with.
+template <class Stored, class ContentDigest>
 class ClaimBook {
  public:
-  using Table = ClaimTable<OpenClaim<Stored>>;
+  using Table = ClaimTable<OpenClaim<Stored, ContentDigest>>;
   using Number = typename Table::Number;
   static constexpr Number none = Table::none;
 
@@ -71,9 +72,13 @@ class ClaimBook {
   [[nodiscard]] bool is_poisoned(const Stored& key, std::uint64_t slot) const noexcept {
     return failed_.attempts(key, slot) >= max_attempts_;
   }
-  // `in_progress`, `poisoned`, or `fresh`: nothing stands against the key here.
-  [[nodiscard]] Verdict judge(const Stored& key, std::uint64_t slot) const noexcept {
-    if (find(key, slot) != none) return Verdict::in_progress;
+  // `in_progress`, `conflict`, `poisoned`, or `fresh`: nothing stands against the key here.
+  [[nodiscard]] Verdict judge(const Stored& key, std::uint64_t slot,
+                              const ContentDigest& content) const noexcept {
+    const Number number = find(key, slot);
+    if (number != none) {
+      return this->content(number) == content ? Verdict::in_progress : Verdict::conflict;
+    }
     return is_poisoned(key, slot) ? Verdict::poisoned : Verdict::fresh;
   }
 
@@ -91,10 +96,12 @@ class ClaimBook {
 
   // The first claim on a key that is not in the book, which is not full, or the next after claims
   // that failed.
-  [[nodiscard]] ClaimTicket open(Stored&& key, std::uint64_t slot, Instant now) noexcept {
+  [[nodiscard]] ClaimTicket open(Stored&& key, std::uint64_t slot, const ContentDigest& content,
+                                 Instant now) noexcept {
     const std::uint32_t attempts = failed_.take(key, slot);
     const Number number = table_.add(std::move(key), slot);
     table_.entry(number).attempt = attempts;
+    table_.entry(number).content = content;
     return start_turn(number, now);
   }
 
@@ -120,6 +127,9 @@ class ClaimBook {
   }
 
   [[nodiscard]] const Stored& key(Number number) const noexcept { return table_.entry(number).key; }
+  [[nodiscard]] const ContentDigest& content(Number number) const noexcept {
+    return table_.entry(number).content;
+  }
   // The claim ended without a commit: its key is free, or poisoned. Whether the failures of another
   // key were forgotten for it.
   bool fail(Number number) noexcept {

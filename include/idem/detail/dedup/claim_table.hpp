@@ -12,8 +12,8 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
-// A claim in flight.
-template <class Key>
+// A claim in flight. ContentDigest: of the message's content, or NoContent.
+template <class Key, class ContentDigest>
 struct OpenClaim {
   using Stored = Key;
   Stored key{};
@@ -21,6 +21,7 @@ struct OpenClaim {
   std::uint64_t token = 0;  // of the current owner
   Instant lease_end{};
   std::uint32_t attempt = 0;
+  [[no_unique_address]] ContentDigest content{};
 };
 
 // A fixed number of entries that never move, found by key through an index of their numbers.

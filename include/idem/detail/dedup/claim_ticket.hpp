@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include <idem/core/hash.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 
@@ -16,6 +17,11 @@ struct ClaimTicket {
   std::uint32_t process = 0;  // the fork_count() of the process it was granted in
   std::uint16_t shard = 0;
   Verdict verdict = Verdict::unknown;
+};
+
+// The same where contents are compared: `first` is what the key stands for.
+struct ContentTicket : ClaimTicket {
+  Digest first{};
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

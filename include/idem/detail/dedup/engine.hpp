@@ -1,17 +1,22 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
 
+#include <idem/core/hash.hpp>
 #include <idem/core/memory.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
+#include <idem/dedup/content.hpp>
 #include <idem/dedup/counters.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/no_throw.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/dedup/axes.hpp>
 #include <idem/detail/dedup/claim_book.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
@@ -26,6 +31,11 @@ class DedupEngine {
  public:
   using Memory = M;
   using Stored = typename Memory::Stored;
+  static constexpr bool compares = Reading::compares_content;
+  // What a message comes with besides its key: the digest of its content, or nothing.
+  using ContentDigest = std::conditional_t<compares, Digest, NoContent>;
+  using ContentDigests = std::conditional_t<compares, std::span<const Digest>, NoContent>;
+  using Ticket = std::conditional_t<compares, ContentTicket, ClaimTicket>;
 
   DedupEngine(const typename Memory::Options& memory, const auto& claims, TokenLane lane = {})
       : memory_(memory), book_(claims, lane) {}
@@ -35,36 +45,56 @@ class DedupEngine {
   [[nodiscard]] const Memory& memory() const noexcept { return memory_; }
   [[nodiscard]] Memory& memory() noexcept { return memory_; }
 
-  Verdict insert(const Stored& key, At at) noexcept {
+  Verdict insert(const Stored& key, At at, ContentDigest content) noexcept {
     if constexpr (Reading::claims) {
-      if (!book_.is_empty()) return insert_beside_claims(key, at);
+      if (!book_.is_empty()) return insert_beside_claims(key, at, content);
     }
-    return tally_.answered(honest(memory_.insert(key, at)));
+    return tally_.answered(honest(record(key, at, content)));
   }
 
-  // The spans have one size.
-  void insert(std::span<const Stored> keys, At at, std::span<Verdict> verdicts) noexcept {
-    if constexpr (Reading::claims) {
-      if (!book_.is_empty()) {
-        for (std::size_t i = 0; i < keys.size(); ++i) verdicts[i] = insert(keys[i], at);
-        return;
+  // Keys is a span, or something else with size() and [] for a memory that keeps them whole. This
+  // and what it comes with have one size.
+  template <class Keys>
+  void insert(const Keys& keys, At at, ContentDigests contents,
+              std::span<Verdict> verdicts) noexcept {
+    constexpr bool in_a_row = std::is_same_v<Keys, std::span<const Stored>>;
+    const auto one_by_one = [&] {
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        verdicts[i] = insert(keys[i], at, one_of(contents, i));
       }
+    };
+    if constexpr (!in_a_row) return one_by_one();
+    if constexpr (Reading::claims) {
+      if (!book_.is_empty()) return one_by_one();
     }
-    memory_.insert(keys, at, verdicts);
+    if constexpr (in_a_row) record(keys, at, contents, verdicts);
     if constexpr (guesses) {
       for (Verdict& verdict : verdicts) verdict = honest(verdict);
     }
     tally_.answered(verdicts);
   }
 
-  [[nodiscard]] Verdict check(const Stored& key, At at) const noexcept {
+  [[nodiscard]] Verdict check(const Stored& key, At at, ContentDigest content) const noexcept {
     if constexpr (Reading::claims) {
       if (!book_.is_empty()) {
-        const Verdict verdict = book_.judge(key, memory_.slot(key));
+        const Verdict verdict = book_.judge(key, memory_.slot(key), content);
         if (verdict != Verdict::fresh) return verdict;
       }
     }
-    return honest(memory_.check(key, at));
+    ContentDigest first;
+    return honest(look(key, at, content, first));
+  }
+
+  // The content that the key stands for, if it does: of an open claim, or as recorded.
+  [[nodiscard]] std::optional<Digest> first_content(const Stored& key, At at) const noexcept
+      requires(compares) {
+    if constexpr (Reading::claims) {
+      const auto open = book_.find(key, memory_.slot(key));
+      if (open != book_.none) return book_.content(open);
+    }
+    Digest first;
+    if (memory_.check(key, at, first) != Verdict::duplicate) return std::nullopt;
+    return first;
   }
 
   bool forget(const Stored& key) noexcept {
@@ -93,10 +123,31 @@ class DedupEngine {
     return counts;
   }
 
-  [[nodiscard]] ClaimTicket claim(const Stored& key, At at) noexcept {
-    const ClaimTicket ticket = judge_claim(key, at);
+  [[nodiscard]] Ticket claim(const Stored& key, At at, ContentDigest content) noexcept {
+    ContentDigest first = content;
+    const ClaimTicket ticket = judge_claim(key, at, content, first);
     (void)tally_.answered(ticket.verdict);
-    return ticket;
+    if constexpr (compares) {
+      return {ticket, first};
+    } else {
+      return ticket;
+    }
+  }
+
+  // As that many single claims in order, with their cache misses overlapped where the memory can
+  // fetch ahead. take(i, ticket) gets the i-th.
+  void claim(const auto& keys, At at, ContentDigests contents, const auto& take) noexcept {
+    constexpr bool fetches = requires { memory_.prefetch(keys[0]); };
+    constexpr std::size_t ahead = 16;
+    if constexpr (fetches) {
+      for (std::size_t i = 0; i < smaller(ahead, keys.size()); ++i) memory_.prefetch(keys[i]);
+    }
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if constexpr (fetches) {
+        if (i + ahead < keys.size()) memory_.prefetch(keys[i + ahead]);
+      }
+      take(i, claim(keys[i], at, one_of(contents, i)));
+    }
   }
 
   [[nodiscard]] bool is_ours(const ClaimTicket& ticket) const noexcept {
@@ -111,7 +162,12 @@ class DedupEngine {
       tally_.lost_claim();
       return Verdict::fenced;
     }
-    memory_.record(book_.close(ticket.number), at);
+    if constexpr (compares) {
+      const Digest content = book_.content(ticket.number);
+      memory_.record(book_.close(ticket.number), at, content);
+    } else {
+      memory_.record(book_.close(ticket.number), at);
+    }
     tally_.committed();
     return Verdict::fresh;
   }
@@ -132,7 +188,8 @@ class DedupEngine {
   [[nodiscard]] std::size_t claims_in_flight() const noexcept { return book_.in_flight(); }
 
  private:
-  using Book = typename std::conditional_t<Reading::claims, std::type_identity<ClaimBook<Stored>>,
+  using Book = typename std::conditional_t<Reading::claims,
+                                           std::type_identity<ClaimBook<Stored, ContentDigest>>,
                                            std::type_identity<NoClaims>>::type;
 
   // What a memory of short digests takes for a fact is a guess about the key.
@@ -140,22 +197,75 @@ class DedupEngine {
     return guesses && verdict == Verdict::duplicate ? Verdict::probable_duplicate : verdict;
   }
 
-  [[nodiscard]] Verdict insert_beside_claims(const Stored& key, At at) noexcept {
+  [[nodiscard]] static ContentDigest one_of(const ContentDigests& contents, std::size_t i) noexcept {
+    if constexpr (compares) {
+      return contents[i];
+    } else {
+      return {};
+    }
+  }
+  [[nodiscard]] static Verdict compared(Verdict verdict, const Digest& content,
+                                        const Digest& first) noexcept {
+    return verdict == Verdict::duplicate && content != first ? Verdict::conflict : verdict;
+  }
+
+  [[nodiscard]] Verdict record(const Stored& key, At at, const ContentDigest& content) noexcept {
+    if constexpr (compares) {
+      Digest first;
+      return compared(memory_.insert(key, at, content, first), content, first);
+    } else {
+      return memory_.insert(key, at);
+    }
+  }
+  void record(std::span<const Stored> keys, At at, const ContentDigests& contents,
+              std::span<Verdict> verdicts) noexcept {
+    if constexpr (compares) {
+      constexpr std::size_t chunk = 64;
+      std::array<Digest, chunk> first;
+      for (std::size_t begin = 0; begin < keys.size(); begin += chunk) {
+        const std::size_t count = smaller(chunk, keys.size() - begin);
+        memory_.insert(keys.subspan(begin, count), at, contents.subspan(begin, count),
+                       std::span<Digest>(first).first(count), verdicts.subspan(begin, count));
+        for (std::size_t i = 0; i < count; ++i) {
+          verdicts[begin + i] = compared(verdicts[begin + i], contents[begin + i], first[i]);
+        }
+      }
+    } else {
+      memory_.insert(keys, at, verdicts);
+    }
+  }
+  // What recording would answer, but for `full`; on a duplicate or a conflict `first` becomes the
+  // content the key came with first.
+  [[nodiscard]] Verdict look(const Stored& key, At at, const ContentDigest& content,
+                             ContentDigest& first) const noexcept {
+    if constexpr (compares) {
+      return compared(memory_.check(key, at, first), content, first);
+    } else {
+      return memory_.check(key, at);
+    }
+  }
+
+  [[nodiscard]] Verdict insert_beside_claims(const Stored& key, At at, ContentDigest content) noexcept {
     const std::uint64_t slot = memory_.slot(key);
-    const Verdict standing = book_.judge(key, slot);
+    const Verdict standing = book_.judge(key, slot, content);
     if (standing != Verdict::fresh) return tally_.answered(standing);
-    const Verdict verdict = memory_.insert(key, at);
+    const Verdict verdict = record(key, at, content);
     // Done, by whatever way: its failures are history.
     if (verdict == Verdict::fresh) book_.forget_failures(key, slot);
     return tally_.answered(verdict);
   }
 
-  [[nodiscard]] ClaimTicket judge_claim(const Stored& key, At at) noexcept {
+  [[nodiscard]] ClaimTicket judge_claim(const Stored& key, At at, const ContentDigest& content,
+                                        ContentDigest& first) noexcept {
     const std::uint64_t slot = memory_.slot(key);
     const auto open = book_.find(key, slot);
-    if (open != book_.none) return claim_again(open, at.now);
+    if (open != book_.none) {
+      first = book_.content(open);
+      if (!(first == content)) return {.verdict = Verdict::conflict};
+      return claim_again(open, at.now);
+    }
     if (book_.is_poisoned(key, slot)) return {.verdict = Verdict::poisoned};
-    const Verdict verdict = memory_.check(key, at);
+    const Verdict verdict = look(key, at, content, first);
     if (verdict != Verdict::fresh) return {.verdict = verdict};
     if (book_.is_full() || !take_room(key, at)) return {.verdict = Verdict::full};
     Stored own{};
@@ -163,7 +273,7 @@ class DedupEngine {
       memory_.release_one(key);
       return {.verdict = Verdict::full};
     }
-    return book_.open(std::move(own), slot, at.now);
+    return book_.open(std::move(own), slot, content, at.now);
   }
 
   // A window learns the time from what is recorded, and where claims alone are made none is until

@@ -47,6 +47,8 @@ class ShardRoute {
         route_hash_(Seed{seed.first ^ 0x9e3779b97f4a7c15, seed.second ^ 0xbf58476d1ce4e5b9}) {}
 
   [[nodiscard]] Seed seed() const noexcept { return hash_.seed(); }
+  // What makes keys into what the memories store.
+  [[nodiscard]] const Hash& hash() const noexcept { return hash_; }
 
   // As in OneThread.
   [[nodiscard]] decltype(auto) store(const K& key) const noexcept {
@@ -68,7 +70,7 @@ class ShardRoute {
   }
 
  private:
-  Hash hash_;        // what makes keys into what the memories store
+  Hash hash_;
   Hash route_hash_;  // what tells their shard
 };
 

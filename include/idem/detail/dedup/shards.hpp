@@ -17,6 +17,7 @@
 #include <idem/core/state_stream.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
+#include <idem/dedup/content.hpp>
 #include <idem/dedup/counters.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
@@ -36,6 +37,8 @@ class Shards {
   using Memory = typename Engine::Memory;
   using Stored = typename Memory::Stored;
   using Route = ShardRoute<K, Memory, count>;
+  using ContentDigest = typename Engine::ContentDigest;
+  using Ticket = typename Engine::Ticket;
   static constexpr bool stores_key_itself = std::is_same_v<Stored, K>;
   static_assert(stores_key_itself || TakesSeed<typename Memory::Options>,
                 "idem::Sharded: the options of a memory that stores digests of keys must have a "
@@ -51,27 +54,49 @@ class Shards {
   Shards(const Shards&) = delete;
   Shards& operator=(const Shards&) = delete;
 
-  Verdict insert(const K& key, At at) noexcept {
+  [[nodiscard]] const auto& hash() const noexcept { return route_.hash(); }
+
+  Verdict insert(const K& key, At at, ContentDigest content) noexcept {
     const auto& stored = route_.store(key);
     Shard& shard = shards_[route_.home(stored)];
     const Locked locked(shard.lock);
-    return shard.engine.insert(stored, at);
+    return shard.engine.insert(stored, at, content);
   }
 
-  void insert(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
-    // The room for a small batch costs little to set up.
-    if (keys.size() <= small_chunk) return insert_chunk<small_chunk>(keys, at, verdicts);
-    for (std::size_t begin = 0; begin < keys.size(); begin += chunk) {
-      const std::size_t size = smaller(chunk, keys.size() - begin);
-      insert_chunk<chunk>(keys.subspan(begin, size), at, verdicts.subspan(begin, size));
-    }
+  // As OneThread's two.
+  void insert(std::span<const K> keys, At at, const auto& contents,
+              std::span<Verdict> verdicts) noexcept {
+    in_groups(keys, contents, [&](const auto& group, const auto& stored, const auto& digests) {
+      std::array<Verdict, std::remove_cvref_t<decltype(group)>::room> answers;
+      const std::span<Verdict> answered = std::span<Verdict>(answers).first(group.size);
+      {
+        const Locked locked(group.shard.lock);
+        group.shard.engine.insert(stored, at, digests, answered);
+      }
+      for (std::size_t i = 0; i < group.size; ++i) verdicts[group.at(i)] = answers[i];
+    });
+  }
+  void claim(std::span<const K> keys, At at, const auto& contents, const auto& take) noexcept {
+    in_groups(keys, contents, [&](const auto& group, const auto& stored, const auto& digests) {
+      const Locked locked(group.shard.lock);
+      group.shard.engine.claim(stored, at, digests, [&](std::size_t i, Ticket ticket) {
+        ticket.shard = group.number;
+        take(group.at(i), ticket);
+      });
+    });
   }
 
-  [[nodiscard]] Verdict check(const K& key, At at) const noexcept {
+  [[nodiscard]] Verdict check(const K& key, At at, ContentDigest content) const noexcept {
     const auto& stored = route_.store(key);
     const Shard& shard = shards_[route_.home(stored)];
     const Locked locked(shard.lock);
-    return shard.engine.check(stored, at);
+    return shard.engine.check(stored, at, content);
+  }
+  [[nodiscard]] std::optional<Digest> first_content(const K& key, At at) const noexcept {
+    const auto& stored = route_.store(key);
+    const Shard& shard = shards_[route_.home(stored)];
+    const Locked locked(shard.lock);
+    return shard.engine.first_content(stored, at);
   }
 
   bool forget(const K& key) noexcept {
@@ -135,12 +160,12 @@ class Shards {
     const Shards& shards_;
   };
 
-  [[nodiscard]] ClaimTicket claim(const K& key, At at) noexcept {
+  [[nodiscard]] Ticket claim(const K& key, At at, ContentDigest content) noexcept {
     const auto& stored = route_.store(key);
     const std::size_t number = route_.home(stored);
     Shard& shard = shards_[number];
     const Locked locked(shard.lock);
-    ClaimTicket ticket = shard.engine.claim(stored, at);
+    Ticket ticket = shard.engine.claim(stored, at, content);
     ticket.shard = static_cast<std::uint16_t>(number);
     return ticket;
   }
@@ -247,55 +272,100 @@ class Shards {
     }
   };
 
-  // One lock a shard; the verdicts of each group go back to where its keys came from.
-  template <std::size_t room>
-  void insert_chunk(std::span<const K> keys, At at, std::span<Verdict> verdicts) noexcept {
+  // The keys of a batch that are at home in one shard, in the order they came.
+  template <std::size_t most>
+  struct Group {
+    static constexpr std::size_t room = most;
+
+    // Where the i-th stands in the batch.
+    [[nodiscard]] std::size_t at(std::size_t i) const noexcept { return begin + order[i]; }
+
+    Shard& shard;
+    std::uint16_t number;
+    std::size_t begin;
+    const std::uint16_t* order;
+    std::size_t size;
+  };
+  // Keys that stay where they are.
+  struct Scattered {
+    [[nodiscard]] std::size_t size() const noexcept { return count_of; }
+    [[nodiscard]] const Stored& operator[](std::size_t i) const noexcept { return keys[order[i]]; }
+
+    const Stored* keys;
+    const std::uint16_t* order;
+    std::size_t count_of;
+  };
+
+  // run(group, stored, digests) for every shard that some of the next keys are at home in.
+  void in_groups(std::span<const K> keys, const auto& contents, const auto& run) noexcept {
+    // The room for a small batch costs little to set up.
+    if (keys.size() <= small_chunk) return in_groups_of<small_chunk>(keys, 0, contents, run);
+    for (std::size_t begin = 0; begin < keys.size(); begin += chunk) {
+      const std::size_t size = smaller(chunk, keys.size() - begin);
+      in_groups_of<chunk>(keys.subspan(begin, size), begin, contents, run);
+    }
+  }
+
+  template <std::size_t room, class Contents>
+  void in_groups_of(std::span<const K> keys, std::size_t begin, const Contents& contents,
+                    const auto& run) noexcept {
     constexpr bool copied =
         std::is_trivially_copyable_v<Stored> && std::is_default_constructible_v<Stored>;
+    constexpr bool compares = !std::is_same_v<Contents, NoContent>;
     Groups<room> groups;
-    if constexpr (!copied) {
-      for (std::size_t i = 0; i < keys.size(); ++i) {
+    [[maybe_unused]] std::array<Stored, stores_key_itself || !copied ? 0 : room> made;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if constexpr (stores_key_itself) {
         groups.home[i] = static_cast<std::uint16_t>(route_.home(keys[i]));
+      } else {
+        made[i] = route_.store(keys[i]);
+        groups.home[i] = static_cast<std::uint16_t>(route_.home(made[i]));
       }
-      groups.sort(keys.size());
-      for (std::size_t s = 0; s < count; ++s) {
-        if (groups.begin[s] == groups.begin[s + 1]) continue;
-        const Locked locked(shards_[s].lock);
-        for (std::size_t i = groups.begin[s]; i < groups.begin[s + 1]; ++i) {
-          const std::size_t from = groups.order[i];
-          verdicts[from] = shards_[s].engine.insert(keys[from], at);
-        }
-      }
-    } else {
-      std::array<Stored, stores_key_itself ? 1 : room> digests;
-      for (std::size_t i = 0; i < keys.size(); ++i) {
-        if constexpr (stores_key_itself) {
-          groups.home[i] = static_cast<std::uint16_t>(route_.home(keys[i]));
-        } else {
-          digests[i] = route_.store(keys[i]);
-          groups.home[i] = static_cast<std::uint16_t>(route_.home(digests[i]));
-        }
-      }
-      groups.sort(keys.size());
-      std::array<Stored, room> grouped;
-      std::array<Verdict, room> answers;
+    }
+    groups.sort(keys.size());
+    [[maybe_unused]] std::array<Stored, copied ? room : 0> grouped;
+    if constexpr (copied) {
       for (std::size_t i = 0; i < keys.size(); ++i) {
         if constexpr (stores_key_itself) {
           grouped[i] = keys[groups.order[i]];
         } else {
-          grouped[i] = digests[groups.order[i]];
+          grouped[i] = made[groups.order[i]];
         }
       }
-      for (std::size_t s = 0; s < count; ++s) {
-        const std::size_t begin = groups.begin[s];
-        const std::size_t size = groups.begin[s + 1] - begin;
-        if (size == 0) continue;
-        const Locked locked(shards_[s].lock);
-        shards_[s].engine.insert(std::span<const Stored>(grouped).subspan(begin, size), at,
-                                 std::span<Verdict>(answers).subspan(begin, size));
-      }
-      for (std::size_t i = 0; i < keys.size(); ++i) verdicts[groups.order[i]] = answers[i];
     }
+    [[maybe_unused]] std::array<Digest, compares ? room : 0> digests;
+    if constexpr (compares) {
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        digests[i] = digest_of(contents[begin + groups.order[i]]);
+      }
+    }
+    for (std::size_t s = 0; s < count; ++s) {
+      const std::size_t first = groups.begin[s];
+      const std::size_t size = groups.begin[s + 1] - first;
+      if (size == 0) continue;
+      const Group<room> group{.shard = shards_[s],
+                              .number = static_cast<std::uint16_t>(s),
+                              .begin = begin,
+                              .order = groups.order.data() + first,
+                              .size = size};
+      const auto run_on = [&](const auto& stored) {
+        if constexpr (compares) {
+          run(group, stored, std::span<const Digest>(digests).subspan(first, size));
+        } else {
+          run(group, stored, NoContent{});
+        }
+      };
+      if constexpr (copied) {
+        run_on(std::span<const Stored>(grouped).subspan(first, size));
+      } else {
+        run_on(Scattered{keys.data(), group.order, size});
+      }
+    }
+  }
+
+  [[nodiscard]] static const Digest& digest_of(const Digest& digest) noexcept { return digest; }
+  [[nodiscard]] Digest digest_of(const Content& content) const noexcept {
+    return content.digest(hash());
   }
 
   std::array<Shard, count> shards_;

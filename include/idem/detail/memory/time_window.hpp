@@ -88,9 +88,11 @@ class TimeWindow {
     return insert_hashed(id, slot_of(hash_, id), time, payload);
   }
 
-  // All at one time, or each at the time that `time_of` tells.
-  template <class TimeOf>
-  void insert(std::span<const Id> ids, TimeOf&& time_of, std::span<Verdict> verdicts) noexcept {
+  // All at one time, or each at the time that `time_of` tells. payload_of(i) is what to keep beside
+  // the i-th id, and tell_first(i, payload) is told what is kept where that is a duplicate.
+  template <class TimeOf, class PayloadOf, class TellFirst>
+  void insert(std::span<const Id> ids, TimeOf&& time_of, PayloadOf&& payload_of,
+              TellFirst&& tell_first, std::span<Verdict> verdicts) noexcept {
     require_equal_sizes(ids.size(), verdicts.size());
     constexpr std::size_t group = 16;
     std::array<std::uint64_t, 2 * group> hashes;
@@ -118,8 +120,11 @@ class TimeWindow {
         }
       }
       for (std::size_t i = begin; i < end; ++i) {
-        Payload none{};
-        verdicts[i] = insert_hashed(ids[i], hashes[i % (2 * group)], time_of(ids[i]), none);
+        Payload payload = payload_of(i);
+        verdicts[i] = insert_hashed(ids[i], hashes[i % (2 * group)], time_of(ids[i]), payload);
+        if constexpr (payload_bytes != 0) {
+          if (verdicts[i] == Verdict::duplicate) tell_first(i, payload);
+        }
       }
     }
   }
@@ -130,12 +135,17 @@ class TimeWindow {
     index_.prefetch(hash);
   }
 
-  // What insert would answer at that time, but for `full`.
-  [[nodiscard]] Verdict check(const Id& id, std::int64_t time) const noexcept {
+  // What insert would answer at that time, but for `full`. On a duplicate `first` becomes what is
+  // kept beside it.
+  [[nodiscard]] Verdict check(const Id& id, std::int64_t time, Payload& first) const noexcept {
     const Clock then = clock_.after(time, settings_);
     if (by_event && then.is_stale(time, settings_)) return Verdict::stale;
     const Found found = find(id, slot_of(hash_, id));
-    if (found.is_there && is_alive(found.position, then)) return Verdict::duplicate;
+    if (found.is_there && is_alive(found.position, then)) {
+      if constexpr (payload_bytes != 0)
+        std::memcpy(&first, entries_.payload_at(found.position), payload_bytes);
+      return Verdict::duplicate;
+    }
     return by_event && time < clock_.floor ? Verdict::stale : Verdict::fresh;
   }
 
@@ -179,11 +189,10 @@ class TimeWindow {
   void release_room() noexcept { --taken_; }
   // Not counted as stale where the event is older than the horizon: the right to record it was
   // given, and a record that has expired already needs no place.
-  void record_in_room(const Id& id, std::int64_t time) noexcept {
+  void record_in_room(const Id& id, std::int64_t time, Payload payload) noexcept {
     --taken_;
     const std::uint64_t stale = counts_.stale;
-    Payload none{};
-    (void)insert(id, time, none);
+    (void)insert(id, time, payload);
     counts_.stale = stale;
   }
 
