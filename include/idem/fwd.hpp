@@ -49,6 +49,7 @@ struct WindowFilterCounters;
 template <class M>
 struct Remember;
 struct Claims;
+struct CompareContent;
 struct HostileKeys;
 struct AcceptFalseDuplicates;
 struct Counters;
@@ -65,6 +66,7 @@ struct IdentityVerdict;
 template <class... Axis>
 struct Policy;
 struct ClaimOptions;
+class Content;
 template <class Dedup>
 class Claim;
 

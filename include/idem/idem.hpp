@@ -19,6 +19,7 @@
 #include <idem/core/uuid.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/dedup/claim.hpp>
+#include <idem/dedup/content.hpp>
 #include <idem/dedup/counters.hpp>
 #include <idem/dedup/deduplicator.hpp>
 #include <idem/dedup/identities.hpp>

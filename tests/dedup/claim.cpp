@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -401,6 +402,71 @@ TEST_CASE("claims alone move the time of a full window on") {
   CHECK(done >= 99);
   CHECK(process_one(5s) == Verdict::full);
   CHECK(process_one(100s) == Verdict::fresh);
+}
+
+TEST_CASE("a batch of claims answers as single claims in order") {
+  using Seen = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Claims>>;
+  Seen seen({.claims = {.lease = 30s, .max_in_flight = 4}});
+  CHECK(seen.insert(idem::Uuid(0, 9)) == Verdict::fresh);
+  const std::vector<idem::Uuid> polled = {idem::Uuid(0, 1), idem::Uuid(0, 2), idem::Uuid(0, 1),
+                                          idem::Uuid(0, 9), idem::Uuid(0, 3), idem::Uuid(0, 4),
+                                          idem::Uuid(0, 5), idem::Uuid(0, 2)};
+  std::vector<Seen::Claim> claims(polled.size());
+  CHECK(claims[0].verdict() == Verdict::unknown);
+  CHECK(!claims[0].holds());
+  CHECK(claims[0].commit(at(0s)) == Verdict::fenced);
+  const auto answers = [&] {
+    std::vector<Verdict> verdicts;
+    for (const auto& claim : claims) verdicts.push_back(claim.verdict());
+    return verdicts;
+  };
+  seen.claim(polled, {.now = at(0s)}, claims);
+  const std::vector<Verdict> first = {Verdict::fresh,     Verdict::fresh,      Verdict::in_progress,
+                                      Verdict::duplicate, Verdict::fresh,      Verdict::fresh,
+                                      Verdict::full,      Verdict::in_progress};
+  CHECK(answers() == first);
+  CHECK(seen.claims_in_flight() == 4);
+  CHECK(claims[1].commit(at(1s)) == Verdict::fresh);
+  // The same batch again: what its claims still hold is given back first.
+  seen.claim(polled, {.now = at(2s)}, claims);
+  CHECK(seen.claims_in_flight() == 4);
+  const std::vector<Verdict> second = {Verdict::fresh,     Verdict::duplicate, Verdict::in_progress,
+                                       Verdict::duplicate, Verdict::fresh,     Verdict::fresh,
+                                       Verdict::fresh,     Verdict::duplicate};
+  CHECK(answers() == second);
+  claims.clear();
+  CHECK(seen.claims_in_flight() == 0);
+  CHECK(seen.size() == 2);
+  seen.claim(std::span<const idem::Uuid>(), {.now = at(3s)}, claims);
+}
+
+TEST_CASE("a batch of claims in shards, for text, and before anything is loaded") {
+  using Seen =
+      idem::Deduplicator<std::string, idem::Policy<idem::Claims, idem::Sharded<4>, idem::Counters>>;
+  Seen seen;
+  std::vector<std::string> polled;
+  for (int i = 0; i < 1'200; ++i) polled.push_back("message " + std::to_string(i % 700));
+  std::vector<Seen::Claim> claims(polled.size());
+  for (int round = 0; round < 2; ++round) {
+    seen.claim(polled, {.now = at(0s)}, claims);
+    CHECK(seen.claims_in_flight() == 700);
+    for (std::size_t i = 0; i < claims.size(); ++i) {
+      CHECK(claims[i].verdict() == (i < 700 ? Verdict::fresh : Verdict::in_progress));
+    }
+  }
+  for (auto& claim : claims) {
+    if (claim.holds()) CHECK(claim.commit(at(0s)) == Verdict::fresh);
+  }
+  CHECK(seen.size() == 700);
+  CHECK(seen.counters().aborts == 700);
+  CHECK(seen.counters()[Verdict::in_progress] == 1'000);
+  seen.claim(polled, {.now = at(0s)}, claims);
+  for (const auto& claim : claims) CHECK(claim.verdict() == Verdict::duplicate);
+
+  idem::Resumable<Seen> waiting;
+  std::vector<Seen::Claim> none(3);
+  waiting.claim(std::span<const std::string>(polled).first(3), {.now = at(0s)}, none);
+  for (const auto& claim : none) CHECK(claim.verdict() == Verdict::unknown);
 }
 
 }  // namespace

@@ -182,15 +182,35 @@ class ClaimsDifferential {
       judge_insert(key, rng_.one_in(2) ? dedup_.insert(keys_[key])
                                        : dedup_.insert(keys_[key], At{.now = now()}));
     } else if (roll < 97) {
-      insert_batch();
+      rng_.one_in(2) ? insert_batch() : claim_batch();
     } else {
       move_one();
     }
   }
 
-  void claim(std::size_t key) {
+  void claim(std::size_t key) { judge_claim(key, dedup_.claim(keys_[key], At{.now = now()})); }
+
+  // Into guards of which some hold claims already: those are given back first.
+  void claim_batch() {
+    std::vector<std::size_t> indices;
+    std::vector<Key> batch;
+    for (std::uint64_t i = rng_.below(rng_.one_in(8) ? 90 : 20); i != 0; --i) {
+      indices.push_back(rng_.below(keys_.size()));
+      batch.push_back(keys_[indices.back()]);
+    }
+    std::vector<Guard> guards(batch.size());
+    if (!guards.empty() && !held_.empty() && rng_.one_in(2)) {
+      Held& held = held_.back();
+      if (!held.ended) oracle_.abort(keys_[held.key], held.token);
+      guards[rng_.below(guards.size())] = std::move(held.guard);
+      held_.pop_back();
+    }
+    dedup_.claim(batch, At{.now = now()}, guards);
+    for (std::size_t i = 0; i < batch.size(); ++i) judge_claim(indices[i], std::move(guards[i]));
+  }
+
+  void judge_claim(std::size_t key, Guard guard) {
     const auto expected = oracle_.claim(keys_[key], now());
-    Guard guard = dedup_.claim(keys_[key], At{.now = now()});
     if (guard.verdict() == Verdict::full && expected.verdict == Verdict::fresh) {
       if (expected.takeover) fail("a takeover needs no room");
       oracle_.undo_claim(keys_[key]);

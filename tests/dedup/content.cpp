@@ -43,19 +43,18 @@ template <class... Axis>
 using Seen = Deduplicator<Uuid, Policy<Remember<Ring>, CompareContent, Axis...>>;
 
 constexpr Duration window = Duration::nanoseconds(1'000'000);
-At at(std::int64_t nanoseconds) {
-  return {.now = Instant::at(Duration::nanoseconds(nanoseconds))};
-}
+At at(std::int64_t nanoseconds) { return {.now = Instant::at(Duration::nanoseconds(nanoseconds))}; }
 
 // The payload comes with the axis, whatever the memory was spelled as.
 static_assert(std::is_same_v<Seen<>::Memory, Ring::WithPayload<Digest>>);
-static_assert(std::is_same_v<
-              Deduplicator<Uuid, Policy<Remember<Ring::WithPayload<Digest>>, CompareContent>>::Memory,
-              Ring::WithPayload<Digest>>);
-static_assert(std::is_same_v<
-              Seen<idem::HostileKeys>::Memory,
-              idem::TimeWindowRing<Uuid, idem::WindowMode::fixed, idem::WindowTime::arrival, Digest,
-                                   idem::SipHash>>);
+static_assert(
+    std::is_same_v<
+        Deduplicator<Uuid, Policy<Remember<Ring::WithPayload<Digest>>, CompareContent>>::Memory,
+        Ring::WithPayload<Digest>>);
+static_assert(
+    std::is_same_v<Seen<idem::HostileKeys>::Memory,
+                   idem::TimeWindowRing<Uuid, idem::WindowMode::fixed, idem::WindowTime::arrival,
+                                        Digest, idem::SipHash>>);
 static_assert(Seen<>::compares_content && !Deduplicator<Uuid>::compares_content);
 static_assert(idem::SettlingPayloads<Seen<>::Memory> && !idem::Carrying<Ring>);
 
@@ -124,8 +123,7 @@ TEST_CASE("the digest is made under the memory's hash and seed") {
 }
 
 TEST_CASE("a claim fixes the content while it is open, and for good with its commit") {
-  Seen<Claims> seen(
-      {.memory = {.window = window}, .claims = {.lease = Duration::nanoseconds(10)}});
+  Seen<Claims> seen({.memory = {.window = window}, .claims = {.lease = Duration::nanoseconds(10)}});
   const Digest one = seen.digest("one"), two = seen.digest("two");
   {
     const auto first = seen.claim(Uuid(1, 1), at(0), "one");
@@ -191,8 +189,8 @@ TEST_CASE("conflicts are counted, and keys of text carry contents too") {
 }
 
 TEST_CASE("a sliding window and one of events carry contents too") {
-  Deduplicator<Uuid,
-               Policy<Remember<idem::TimeWindowRing<Uuid, idem::WindowMode::sliding>>, CompareContent>>
+  Deduplicator<
+      Uuid, Policy<Remember<idem::TimeWindowRing<Uuid, idem::WindowMode::sliding>>, CompareContent>>
       sliding({.memory = {.window = Duration::nanoseconds(1000)}});
   CHECK(sliding.insert(Uuid(1, 1), at(0), "one") == Verdict::fresh);
   // A conflict is a sighting of its key.
@@ -200,9 +198,10 @@ TEST_CASE("a sliding window and one of events carry contents too") {
   CHECK(sliding.insert(Uuid(1, 1), at(1'800), "one") == Verdict::duplicate);
   CHECK(sliding.insert(Uuid(1, 1), at(9'000), "two") == Verdict::fresh);
 
-  Deduplicator<Uuid, Policy<Remember<idem::TimeWindowRing<Uuid, idem::WindowMode::fixed,
-                                                          idem::WindowTime::event>>,
-                            CompareContent, Claims>>
+  Deduplicator<
+      Uuid,
+      Policy<Remember<idem::TimeWindowRing<Uuid, idem::WindowMode::fixed, idem::WindowTime::event>>,
+             CompareContent, Claims>>
       events({.memory = {.window = Duration::nanoseconds(1000)}});
   const auto event = [](std::int64_t ns) {
     return At{.now = Instant(), .event = Instant::at(Duration::nanoseconds(ns))};

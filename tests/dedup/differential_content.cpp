@@ -112,7 +112,7 @@ struct Seen {
 template <class Dedup>
 class Differential {
   using Key = typename Dedup::Key;
-  static constexpr bool has_claims = requires(Dedup& seen) { seen.claims_in_flight(); };
+  static constexpr bool has_claims = requires(Dedup & seen) { seen.claims_in_flight(); };
 
  public:
   Differential(const typename Dedup::Options& options, std::uint64_t seed, int keys)
@@ -136,8 +136,7 @@ class Differential {
         expect(insert(key, content) == wanted);
         ++seen_[wanted];
       } else if (roll < 7) {
-        expect(dedup_.check(keys_[index(key)], at(), text(content)) ==
-               oracle_.check(key, content));
+        expect(dedup_.check(keys_[index(key)], at(), text(content)) == oracle_.check(key, content));
       } else if (roll < 8) {
         insert_batch();
       } else if (roll < 10) {
@@ -334,11 +333,13 @@ constexpr idem::TimeWindowOptions for_ever{.window = Duration::max(), .max_keys 
 template <class... Axis>
 using OfRing = Policy<Remember<idem::TimeWindowRing<Uuid>>, CompareContent, Axis...>;
 
-TEST_CASE("contents: random steps equal the oracle, one-shot and with claims, in shards and without") {
+TEST_CASE(
+    "contents: random steps equal the oracle, one-shot and with claims, in shards and without") {
   equals_oracle<Deduplicator<Uuid, OfRing<>>>(100'000, for_ever);
   equals_oracle<Deduplicator<Uuid, OfRing<Claims>>>(100'000, for_ever);
   equals_oracle<Deduplicator<Uuid, OfRing<Sharded<4>>>>(30'000, for_ever);
-  equals_oracle<Deduplicator<Uuid, OfRing<Claims, Sharded<4>, idem::HostileKeys>>>(30'000, for_ever);
+  equals_oracle<Deduplicator<Uuid, OfRing<Claims, Sharded<4>, idem::HostileKeys>>>(30'000,
+                                                                                   for_ever);
   equals_oracle<Deduplicator<std::string, Policy<Remember<idem::TimeWindowRing<Digest>>,
                                                  CompareContent, Claims, Sharded<3>>>>(30'000,
                                                                                        for_ever);

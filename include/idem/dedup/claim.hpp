@@ -87,8 +87,10 @@ class [[nodiscard]] Claim {
 
   // Under CompareContent: the digest of the content that the key stood for when claim() answered, so
   // that a `conflict` can be told apart. Of the claim's own where the key stood for none.
-  [[nodiscard]] const Digest& first_content() const noexcept
-      requires requires(const typename Dedup::Ticket& ticket) { ticket.first; }
+  [[nodiscard]] const Digest& first_content() const noexcept requires
+      requires(const typename Dedup::Ticket& ticket) {
+    ticket.first;
+  }
   { return ticket_.first; }
 
   // Ends the claim and records the key: `fresh`. Cannot fail for lack of room: that was taken at

@@ -25,14 +25,12 @@ namespace idem::inline IDEM_ABI {
 class Content {
  public:
   template <class Bytes>
-  requires std::convertible_to<const Bytes&, std::span<const std::byte>> Content(
-      const Bytes& bytes) noexcept
-      : bytes_(bytes) {}
+  requires std::convertible_to<const Bytes&, std::span<const std::byte>> Content(const Bytes& bytes)
+  noexcept : bytes_(bytes) {}
   template <class Text>
   requires(std::convertible_to<const Text&, std::string_view> &&
-           !std::convertible_to<const Text&, std::span<const std::byte>>)
-      Content(const Text& text) noexcept
-      : bytes_(std::as_bytes(std::span(std::string_view(text)))) {}
+           !std::convertible_to<const Text&, std::span<const std::byte>>) Content(const Text& text)
+  noexcept : bytes_(std::as_bytes(std::span(std::string_view(text)))) {}
   Content(const Digest& digest) noexcept : digest_(digest), is_digest_(true) {}
 
   // The digest made by the caller, or that of the bytes under this hash.

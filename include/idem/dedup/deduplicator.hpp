@@ -113,12 +113,12 @@ class Deduplicator {
       "idem::Deduplicator: this memory, or a digest of less than 128 bits, can take a fresh "
       "message for a duplicate; add idem::AcceptFalseDuplicates to the policy if losing it is "
       "acceptable");
-  static_assert(!compares_content || (detail::CarriesDigests<Memory> && Hashing<Memory> &&
-                                      !errors.may_drop),
-                "idem::Deduplicator: CompareContent needs an exact memory that keeps a digest of 16 "
-                "bytes beside each key (idem::Carrying, with idem::Digest as its Payload or a "
-                "WithPayload<idem::Digest>) and a hash that makes it; a filter, a memory without "
-                "payloads, and one that carries something else cannot tell a conflict");
+  static_assert(
+      !compares_content || (detail::CarriesDigests<Memory> && Hashing<Memory> && !errors.may_drop),
+      "idem::Deduplicator: CompareContent needs an exact memory that keeps a digest of 16 "
+      "bytes beside each key (idem::Carrying, with idem::Digest as its Payload or a "
+      "WithPayload<idem::Digest>) and a hash that makes it; a filter, a memory without "
+      "payloads, and one that carries something else cannot tell a conflict");
   static_assert(!Reading::claims || (Settling<Memory> && !short_digest),
                 "idem::Deduplicator: Claims need a memory that cannot drop a message and can "
                 "hold room for a commit (idem::Settling); a filter cannot back a claim");
@@ -243,12 +243,12 @@ class Deduplicator {
     claim_all(keys, at, detail::NoContent{}, claims);
   }
   void claim(std::span<const K> keys, At at, std::span<const Content> contents,
-             std::span<Claim> claims) noexcept requires(Reading::claims && compares_content) {
+             std::span<Claim> claims) noexcept requires(Reading::claims&& compares_content) {
     detail::require_equal_sizes(keys.size(), contents.size());
     claim_all(keys, at, contents, claims);
   }
   void claim(std::span<const K> keys, At at, std::span<const Digest> contents,
-             std::span<Claim> claims) noexcept requires(Reading::claims && compares_content) {
+             std::span<Claim> claims) noexcept requires(Reading::claims&& compares_content) {
     detail::require_equal_sizes(keys.size(), contents.size());
     claim_all(keys, at, contents, claims);
   }
@@ -352,9 +352,8 @@ class Deduplicator {
     detail::require_equal_sizes(keys.size(), claims.size());
     // Before any shard is locked, as giving one back locks its shard.
     for (Claim& claim : claims) claim.abort();
-    access_.claim(keys, at, contents, [&](std::size_t i, const Ticket& ticket) {
-      claims[i] = Claim(*this, ticket);
-    });
+    access_.claim(keys, at, contents,
+                  [&](std::size_t i, const Ticket& ticket) { claims[i] = Claim(*this, ticket); });
   }
 
   // For the guards.

@@ -139,8 +139,7 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
     return window_.check(id, time_of(id, at, ahead), unread);
   }
   // The same, telling on a duplicate the payload that came with the first.
-  [[nodiscard]] Verdict check(const Id& id, At at, Beside& first) const noexcept
-      requires(carries) {
+  [[nodiscard]] Verdict check(const Id& id, At at, Beside& first) const noexcept requires(carries) {
     bool ahead = false;
     Bytes bytes;
     const Verdict verdict = window_.check(id, time_of(id, at, ahead), bytes);

@@ -66,11 +66,15 @@ class Resumable {
   // As the Deduplicator's, or `unknown`; with the content behind where it compares contents.
   template <class... C>
   Verdict insert(const Key& key, At at, const C&... content) noexcept requires
-      requires(Dedup& seen) { seen.insert(key, at, content...); }
+      requires(Dedup& seen) {
+    seen.insert(key, at, content...);
+  }
   { return seen_ ? seen_->insert(key, at, content...) : Verdict::unknown; }
   template <class... C>
-  Verdict insert(const Key& key, const C&... content) noexcept requires(!needs_time) &&
-      requires(Dedup& seen) { seen.insert(key, content...); }
+      Verdict insert(const Key& key, const C&... content) noexcept requires(!needs_time) &&
+      requires(Dedup& seen) {
+    seen.insert(key, content...);
+  }
   { return seen_ ? seen_->insert(key, content...) : Verdict::unknown; }
   void insert(std::span<const Key> keys, At at, std::span<Verdict> verdicts) noexcept
       requires(!Dedup::compares_content) {
@@ -84,16 +88,40 @@ class Resumable {
   }
   template <class... C>
   [[nodiscard]] Verdict check(const Key& key, At at, const C&... content) const noexcept requires
-      requires(const Dedup& seen) { seen.check(key, at, content...); }
+      requires(const Dedup& seen) {
+    seen.check(key, at, content...);
+  }
   { return seen_ ? seen_->check(key, at, content...) : Verdict::unknown; }
   template <class... C>
-  [[nodiscard]] Verdict check(const Key& key, const C&... content) const noexcept
-      requires(!needs_time) && requires(const Dedup& seen) { seen.check(key, content...); }
+      [[nodiscard]] Verdict check(const Key& key, const C&... content) const noexcept
+      requires(!needs_time) &&
+      requires(const Dedup& seen) {
+    seen.check(key, content...);
+  }
   { return seen_ ? seen_->check(key, content...) : Verdict::unknown; }
   template <class... C>
   [[nodiscard]] auto claim(const Key& key, At at, const C&... content) noexcept requires
-      requires(Dedup& seen) { seen.claim(key, at, content...); }
+      requires(Dedup& seen) {
+    seen.claim(key, at, content...);
+  }
   { return seen_ ? seen_->claim(key, at, content...) : Dedup::no_claim(Verdict::unknown); }
+
+  void claim(std::span<const Key> keys, At at, auto&& claims) noexcept requires
+      requires(Dedup& seen) {
+    seen.claim(keys, at, claims);
+  }
+  {
+    if (seen_) return seen_->claim(keys, at, claims);
+    answer_unknown(keys.size(), std::span(claims));
+  }
+  void claim(std::span<const Key> keys, At at, auto&& contents, auto&& claims) noexcept requires
+      requires(Dedup& seen) {
+    seen.claim(keys, at, contents, claims);
+  }
+  {
+    if (seen_) return seen_->claim(keys, at, contents, claims);
+    answer_unknown(keys.size(), std::span(claims));
+  }
 
   // The Deduplicator, for all else. Undefined before is_ready().
   [[nodiscard]] Dedup& operator*() noexcept { return *seen_; }
@@ -102,9 +130,15 @@ class Resumable {
   [[nodiscard]] const Dedup* operator->() const noexcept { return &*seen_; }
 
  private:
-  static void answer_unknown(std::size_t keys, std::span<Verdict> verdicts) noexcept {
-    detail::require_equal_sizes(keys, verdicts.size());
-    for (Verdict& verdict : verdicts) verdict = Verdict::unknown;
+  static void answer_unknown(std::size_t keys, const auto& answers) noexcept {
+    detail::require_equal_sizes(keys, answers.size());
+    for (auto& answer : answers) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(answer)>, Verdict>) {
+        answer = Verdict::unknown;
+      } else {
+        answer = Dedup::no_claim(Verdict::unknown);
+      }
+    }
   }
 
   void require_nothing() const {

@@ -6,8 +6,9 @@
 #include <vector>
 
 using Ring = idem::TimeWindowRing<idem::Uuid>;
-using Comparing = idem::Deduplicator<
-    idem::Uuid, idem::Policy<idem::Remember<Ring>, idem::CompareContent, idem::Claims>>;
+using Comparing =
+    idem::Deduplicator<idem::Uuid,
+                       idem::Policy<idem::Remember<Ring>, idem::CompareContent, idem::Claims>>;
 using Plain = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<Ring>, idem::Claims>>;
 
 void use(Comparing& comparing, Plain& plain, const idem::Uuid& id, idem::At at) {

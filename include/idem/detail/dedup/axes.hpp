@@ -41,8 +41,8 @@ struct AxisOf<Sharded<shards>> {
 template <class Tag>
 inline constexpr bool is_axis =
     std::is_same_v<Tag, Claims> || std::is_same_v<Tag, CompareContent> ||
-    std::is_same_v<Tag, HostileKeys> ||
-    std::is_same_v<Tag, AcceptFalseDuplicates> || std::is_same_v<Tag, Counters>;
+    std::is_same_v<Tag, HostileKeys> || std::is_same_v<Tag, AcceptFalseDuplicates> ||
+    std::is_same_v<Tag, Counters>;
 template <class M>
 inline constexpr bool is_axis<Remember<M>> = true;
 template <std::size_t shards>
@@ -96,8 +96,9 @@ struct WithDigests {
   using type = M;
 };
 template <class M>
-requires(!requires { typename M::Payload; } &&
-         requires { typename M::template WithPayload<Digest>; }) struct WithDigests<M> {
+requires(
+    !requires { typename M::Payload; } &&
+    requires { typename M::template WithPayload<Digest>; }) struct WithDigests<M> {
   using type = typename M::template WithPayload<Digest>;
 };
 

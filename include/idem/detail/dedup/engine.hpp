@@ -197,7 +197,8 @@ class DedupEngine {
     return guesses && verdict == Verdict::duplicate ? Verdict::probable_duplicate : verdict;
   }
 
-  [[nodiscard]] static ContentDigest one_of(const ContentDigests& contents, std::size_t i) noexcept {
+  [[nodiscard]] static ContentDigest one_of(const ContentDigests& contents,
+                                            std::size_t i) noexcept {
     if constexpr (compares) {
       return contents[i];
     } else {
@@ -245,7 +246,8 @@ class DedupEngine {
     }
   }
 
-  [[nodiscard]] Verdict insert_beside_claims(const Stored& key, At at, ContentDigest content) noexcept {
+  [[nodiscard]] Verdict insert_beside_claims(const Stored& key, At at,
+                                             ContentDigest content) noexcept {
     const std::uint64_t slot = memory_.slot(key);
     const Verdict standing = book_.judge(key, slot, content);
     if (standing != Verdict::fresh) return tally_.answered(standing);
