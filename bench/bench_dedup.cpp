@@ -1,17 +1,20 @@
 // What a Deduplicator adds to the memory inside it: one-shot inserts, and claim + commit, against a bare insert into
-// the same set; pre-sized, one call at a time. Every key comes once and is fresh, then once more.
+// the same set; pre-sized, one call at a time and in batches of 512. Every key comes once and is fresh, then once more.
 //
 //   bench_dedup [--keys N]... [--rounds R] [--json FILE]      default: 100000 and 4000000 keys, 5 rounds
 //
 // All take turns within a round, on the thread's CPU clock. A Google Benchmark program would run one contender to its
 // end before the next. How many instructions a Deduplicator adds is counted by tests/house, not timed here.
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +53,35 @@ struct Claiming {
   }
 };
 
+constexpr std::size_t batch = 512;
+
+struct BareBatches {
+  Bare bare;
+  std::vector<Verdict> verdicts = std::vector<Verdict>(batch);
+  std::size_t insert(std::span<const Uuid> ids) {
+    bare.seen.insert(ids, std::span(verdicts).first(ids.size()));
+    std::size_t fresh = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) fresh += verdicts[i] == Verdict::fresh;
+    return fresh;
+  }
+};
+
+// What one poll returned: claimed at once, committed one by one.
+struct ClaimingBatches {
+  using Seen = idem::Deduplicator<Uuid, idem::Policy<idem::Claims>>;
+  Seen seen{{.memory = {.expected_keys = keys, .seed = seed}}};
+  std::vector<Seen::Claim> claims = std::vector<Seen::Claim>(batch);
+  std::size_t insert(std::span<const Uuid> ids) {
+    const auto those = std::span(claims).first(ids.size());
+    seen.claim(ids, {.now = idem::Instant()}, those);
+    std::size_t fresh = 0;
+    for (Seen::Claim& claim : those) {
+      fresh += claim.verdict() == Verdict::fresh && claim.commit(idem::Instant()) == Verdict::fresh;
+    }
+    return fresh;
+  }
+};
+
 // The plant: what must come out at twice the time of a claim.
 struct ClaimingTwice {
   Claiming first, second;
@@ -79,7 +111,16 @@ Result run() {
   const auto pass = [&](double& ns) {
     std::size_t fresh = 0;
     const double begin = bench::thread_ns();
-    for (std::size_t i = 0; i < keys; ++i) fresh += seen->insert(nth(i));
+    if constexpr (requires { seen->insert(std::span<const Uuid>()); }) {
+      std::array<Uuid, batch> ids;
+      for (std::size_t i = 0; i < keys; i += batch) {
+        const std::size_t size = std::min(batch, keys - i);
+        for (std::size_t k = 0; k < size; ++k) ids[k] = nth(i + k);
+        fresh += seen->insert(std::span<const Uuid>(ids).first(size));
+      }
+    } else {
+      for (std::size_t i = 0; i < keys; ++i) fresh += seen->insert(nth(i));
+    }
     ns = (bench::thread_ns() - begin) / static_cast<double>(keys);
     return fresh;
   };
@@ -113,6 +154,8 @@ int main(int argc, char** argv) {
     Contender contenders[] = {{"UuidSet", run<Bare>},
                               {"Deduplicator, insert", run<OneShot>},
                               {"Deduplicator, claim and commit", run<Claiming>},
+                              {"UuidSet, batches of 512", run<BareBatches>},
+                              {"claims of batches, then commits", run<ClaimingBatches>},
                               {"plant: two of them", run<ClaimingTwice>},
                               {"nothing", run<Nothing>}};
     for (std::size_t round = 0; round < rounds; ++round) {

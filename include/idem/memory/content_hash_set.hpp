@@ -145,6 +145,10 @@ class BasicContentHashSet {
   bool forget(std::string_view content) noexcept { return forget(digest(content)); }
   bool forget(const Digest& digest) noexcept { return digests_.forget(digest); }
 
+  [[gnu::always_inline]] inline void prefetch(const Digest& digest) const noexcept {
+    digests_.prefetch(digest);
+  }
+
   // Forgets every content and keeps the memory.
   void clear() noexcept { digests_.clear(); }
   // Makes room for `count` contents in all.

@@ -97,6 +97,9 @@ class IdSet {
   }
   [[nodiscard]] Verdict check(const Id& id, At) const noexcept { return check(id); }
 
+  // Fetches what the id's call will touch first, for a call that comes soon.
+  [[gnu::always_inline]] inline void prefetch(const Id& id) const noexcept { table_.prefetch(id); }
+
   // Whether it was remembered; it is fresh again.
   bool forget(const Id& id) noexcept { return table_.erase(id); }
 

@@ -163,6 +163,13 @@ class FrontierTable {
   [[nodiscard]] const TableWork& work() const noexcept { return work_; }
   void limit(ByteSize byte_limit) noexcept { byte_limit_ = byte_limit; }
 
+  // Fetches what a call on the key will touch first.
+  [[gnu::always_inline]] inline void prefetch(const Slot& key) const noexcept {
+    const Slot* const home = bucket_of(key.hash);
+    __builtin_prefetch(home, 1);
+    __builtin_prefetch(home + 4, 1);
+  }
+
   [[nodiscard]] bool contains(const Slot& key) const noexcept {
     if (key.hash != 0) {
       const Slot* bucket = bucket_of(key.hash);

@@ -56,6 +56,11 @@ class WideTable {
     return blocks_.has_begun() ? blocks_.work() : array_.work();
   }
 
+  // Fetches what a call on the id will touch first; a small table is in the cache.
+  [[gnu::always_inline]] inline void prefetch(const Id& id) const noexcept {
+    if (blocks_.has_begun()) blocks_.prefetch(hash_.slot(id));
+  }
+
   [[nodiscard]] bool contains(const Id& id) const noexcept {
     const Slot key = hash_.slot(id);
     return blocks_.has_begun() ? blocks_.contains(key) : array_.contains(key);
