@@ -6,6 +6,13 @@
 
 #include <doctest/doctest.h>
 
+#include <idem/memory/bloom_filter.hpp>
+#include <idem/memory/cuckoo_filter.hpp>
+#include <idem/memory/inverse_filter.hpp>
+#include <idem/memory/time_window_ring.hpp>
+#include <idem/memory/window_bloom_filter.hpp>
+#include <idem/memory/window_cuckoo_filter.hpp>
+
 #include "memory/sets.hpp"
 #include "support/dies.hpp"
 #include "support/ids.hpp"
@@ -131,4 +138,34 @@ TEST_CASE_TEMPLATE("memory batch: spans of two sizes end the program", Set, idem
     std::vector<Verdict> verdicts(3);
     set.insert(ids, verdicts);
   }));
+}
+
+namespace {
+
+// Whether a batch of three into two places ends the program, and one into three does not.
+template <class Memory>
+bool dies_of_two_sizes(const typename Memory::Options& options) {
+  const auto insert = [&](std::size_t verdict_count) {
+    return idem_test::dies([&] {
+      Memory memory(options);
+      const std::vector<idem::Uuid> ids(3, idem::Uuid(1, 2));
+      std::vector<Verdict> verdicts(verdict_count);
+      memory.insert(ids, idem::At{.now = idem::Instant()}, verdicts);
+    });
+  };
+  return insert(2) && !insert(3);
+}
+
+}  // namespace
+
+TEST_CASE("memory batch: spans of two sizes end the program in filters and windows as well") {
+  using idem::Uuid;
+  const idem::Duration hour = idem::Duration::nanoseconds(3'600'000'000'000);
+  CHECK(dies_of_two_sizes<idem::BloomFilter<Uuid>>({.size = idem::kibibytes(4)}));
+  CHECK(dies_of_two_sizes<idem::CuckooFilter<Uuid>>({.expected_keys = 100}));
+  CHECK(dies_of_two_sizes<idem::InverseFilter<Uuid>>({.size = idem::kibibytes(4)}));
+  CHECK(dies_of_two_sizes<idem::TimeWindowRing<Uuid>>({.window = hour}));
+  CHECK(dies_of_two_sizes<idem::WindowBloomFilter<Uuid>>(
+      {.window = hour, .expected_keys = 100, .false_positive_rate = 0.01}));
+  CHECK(dies_of_two_sizes<idem::WindowCuckooFilter<Uuid>>({.window = hour, .expected_keys = 100}));
 }
