@@ -75,6 +75,12 @@ class DumbDeduplicator {
  private:
   friend Claim;
 
+  // What a guard knows of its claim.
+  struct Ticket {
+    std::uint64_t token = 0;
+    std::uint32_t attempt = 0;
+    Verdict verdict = Verdict::unknown;
+  };
   struct Open {
     std::uint64_t token = 0;
     std::uint32_t attempt = 0;
@@ -85,7 +91,7 @@ class DumbDeduplicator {
     std::uint32_t attempts;
   };
 
-  detail::ClaimTicket grant(const Key& key, Instant now) {
+  Ticket grant(const Key& key, Instant now) {
     std::uint32_t attempts = 0;
     const auto open = open_.find(key);
     if (open != open_.end()) {
@@ -118,24 +124,24 @@ class DumbDeduplicator {
   }
 
   // For the guards.
-  [[nodiscard]] bool owns(const detail::ClaimTicket& ticket) const {
+  [[nodiscard]] bool owns(const Ticket& ticket) const {
     return find(ticket.token) != open_.end();
   }
-  [[nodiscard]] Verdict commit_claim(const detail::ClaimTicket& ticket, At) {
+  [[nodiscard]] Verdict commit_claim(const Ticket& ticket, At) {
     const auto open = find(ticket.token);
     if (open == open_.end()) return Verdict::fenced;
     done_.insert(open->first);
     open_.erase(open);
     return Verdict::fresh;
   }
-  [[nodiscard]] Verdict renew_claim(const detail::ClaimTicket& ticket, Instant now) {
+  [[nodiscard]] Verdict renew_claim(const Ticket& ticket, Instant now) {
     const auto open = find(ticket.token);
     if (open == open_.end()) return Verdict::fenced;
     open_[open->first].lease_end =
         options_.lease == Duration::max() ? Instant::max() : now + options_.lease;
     return Verdict::fresh;
   }
-  void abort_claim(const detail::ClaimTicket& ticket) {
+  void abort_claim(const Ticket& ticket) {
     const auto open = find(ticket.token);
     if (open != open_.end()) close_unfinished(Key(open->first));
   }
