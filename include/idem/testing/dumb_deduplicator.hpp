@@ -124,9 +124,7 @@ class DumbDeduplicator {
   }
 
   // For the guards.
-  [[nodiscard]] bool owns(const Ticket& ticket) const {
-    return find(ticket.token) != open_.end();
-  }
+  [[nodiscard]] bool owns(const Ticket& ticket) const { return find(ticket.token) != open_.end(); }
   [[nodiscard]] Verdict commit_claim(const Ticket& ticket, At) {
     const auto open = find(ticket.token);
     if (open == open_.end()) return Verdict::fenced;
