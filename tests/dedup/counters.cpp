@@ -116,4 +116,154 @@ TEST_CASE("a guess is counted as one") {
   CHECK(seen.counters()[Verdict::probable_duplicate] == 1);
 }
 
+template <class D>
+concept TellsRate = requires(const D& seen) {
+  seen.false_positive_rate();
+};
+template <class D>
+concept TellsHorizon = requires(const D& seen) {
+  seen.effective_horizon();
+};
+template <class D>
+concept Refutes = requires(D& seen, const typename D::Key& key, idem::At time) {
+  seen.refute(key, time);
+};
+static_assert(!TellsRate<Deduplicator<Uuid>> && !TellsHorizon<Deduplicator<Uuid>> &&
+              !Refutes<Deduplicator<Uuid>>);
+
+// Every guess is looked up in something exact, and refuted where it was wrong.
+template <class Seen>
+void observe(Seen& seen, std::uint64_t fresh_keys) {
+  std::uint64_t guesses = 0;
+  for (std::uint64_t key = 0; key < fresh_keys; ++key) {
+    const Uuid id(key * 0x9e3779b97f4a7c15, key);
+    const Verdict verdict = seen.insert(id, {.now = at(0)});
+    if (verdict == Verdict::probable_duplicate) {
+      ++guesses;
+      REQUIRE(seen.refute(id, {.now = at(0)}));
+      REQUIRE(seen.check(id, {.now = at(0)}) != Verdict::fresh);
+    } else {
+      REQUIRE(verdict == Verdict::fresh);
+    }
+  }
+  const idem::DeduplicatorCounters counters = seen.counters();
+  CHECK(counters.refuted == guesses);
+  CHECK(counters.observed_false_positive_rate() ==
+        static_cast<double>(guesses) / static_cast<double>(fresh_keys));
+}
+
+TEST_CASE("the observed rate of a filter is the predicted one, in shards too") {
+  using Bloom = idem::BloomFilter<Uuid>;
+  const idem::BloomFilterOptions options{
+      .expected_keys = 20'000, .false_positive_rate = 0.1, .seed = idem::Seed{1, 2}};
+  using One =
+      Deduplicator<Uuid,
+                   Policy<idem::Remember<Bloom>, idem::AcceptFalseDuplicates, idem::Counters>>;
+  using Four = Deduplicator<Uuid, Policy<idem::Remember<Bloom>, idem::AcceptFalseDuplicates,
+                                         idem::Counters, idem::Sharded<4>>>;
+  {
+    One seen({.memory = options});
+    CHECK(seen.false_positive_rate() == 0);
+    observe(seen, 20'000);
+    CHECK(seen.counters().observed_false_positive_rate() > 0.015);
+    CHECK(seen.counters().observed_false_positive_rate() < seen.false_positive_rate());
+  }
+  {
+    Four seen({.memory = {.expected_keys = 5'000, .false_positive_rate = 0.1}});
+    observe(seen, 20'000);
+    CHECK(seen.counters().observed_false_positive_rate() > 0.015);
+    CHECK(seen.counters().observed_false_positive_rate() < seen.false_positive_rate());
+    CHECK(seen.false_positive_rate() < 0.12);
+  }
+}
+
+TEST_CASE("a refuted guess of a window is recorded") {
+  using Filter = idem::WindowBloomFilter<Uuid>;
+  using Backed = idem::BackedWindow<idem::TimeWindowRing<Uuid>, Filter>;
+  const auto window = Duration::nanoseconds(1'000'000);
+  {
+    Deduplicator<Uuid, Policy<idem::Remember<Filter>, idem::AcceptFalseDuplicates, idem::Counters>>
+        seen({.memory = {.window = window, .expected_keys = 5'000, .false_positive_rate = 0.1}});
+    observe(seen, 5'000);
+    CHECK(seen.counters().refuted > 0);
+    CHECK(seen.effective_horizon() <= at(0));
+  }
+  {
+    Deduplicator<Uuid, Policy<idem::Remember<Backed>, idem::AcceptFalseDuplicates, idem::Counters>>
+        seen({.memory = {
+                  .exact = {.window = Duration::nanoseconds(1'000)},
+                  .filter = {
+                      .window = window, .expected_keys = 5'000, .false_positive_rate = 0.1}}});
+    observe(seen, 5'000);
+    CHECK(seen.counters().refuted > 0);
+    CHECK(seen.false_positive_rate() == seen.memory().filter().false_positive_rate());
+    // From then on it is a duplicate for certain.
+    CHECK(seen.insert(Uuid(0, 0), {.now = at(1)}) == Verdict::duplicate);
+  }
+}
+
+TEST_CASE("the horizon is what every shard can promise") {
+  using Ring = idem::TimeWindowRing<Uuid>;
+  const idem::TimeWindowOptions options{.window = Duration::nanoseconds(1'000'000),
+                                        .max_keys = 128,
+                                        .when_full = idem::WhenFull::forget_oldest};
+  using Four = Deduplicator<Uuid, Policy<idem::Remember<Ring>, idem::Counters, idem::Sharded<4>>>;
+  Four seen({.memory = options});
+  CHECK(seen.effective_horizon() == Instant::min());
+  for (std::int64_t i = 0; i < 10'000; ++i) {
+    const auto key = static_cast<std::uint64_t>(i);
+    REQUIRE(seen.insert(Uuid(key * 0x9e3779b97f4a7c15, key), {.now = at(i)}) == Verdict::fresh);
+  }
+  CHECK(seen.counters().early_evictions > 9'000);
+  const Instant horizon = seen.effective_horizon();
+  CHECK(horizon > at(9'000));
+  CHECK(horizon <= at(9'999));
+  std::int64_t remembered = 0;
+  for (std::int64_t i = 0; i < 10'000; ++i) {
+    const auto key = static_cast<std::uint64_t>(i);
+    const bool is_there =
+        seen.check(Uuid(key * 0x9e3779b97f4a7c15, key), {.now = at(9'999)}) == Verdict::duplicate;
+    if (at(i) >= horizon) REQUIRE(is_there);
+    remembered += is_there ? 1 : 0;
+  }
+  CHECK(remembered < 1'000);
+}
+
+TEST_CASE("what other memories forget early is counted under one name") {
+  {
+    using Filter = idem::InverseFilter<Uuid>;
+    Deduplicator<Uuid, Policy<idem::Remember<Filter>, idem::Counters>> seen(
+        {.memory = {.size = idem::bytes(64)}});
+    for (std::uint64_t key = 1; key <= 100; ++key) (void)seen.insert(Uuid(key, key));
+    CHECK(seen.counters().early_evictions == 96);
+  }
+  {
+    Deduplicator<idem::ProducerBatch,
+                 Policy<idem::Remember<idem::SequenceMemory<>>, idem::Counters>>
+        seen({.memory = {.max_producers = 10}});
+    for (std::int64_t producer = 0; producer < 100; ++producer) {
+      (void)seen.insert(
+          {.producer_id = producer, .epoch = 0, .first_sequence = 0, .last_sequence = 0},
+          {.now = at(producer)});
+    }
+    CHECK(seen.counters().early_evictions == seen.memory().tracker().counters().evicted);
+    CHECK(seen.counters().early_evictions >= 80);
+  }
+  {
+    using Ring = idem::TimeWindowRing<Uuid>;
+    using Both = idem::IdentityMemory<Ring, idem::InverseFilter<Uuid>>;
+    idem::Deduplicator<Both::Stored, Policy<idem::Remember<Both>, idem::Counters>> seen(
+        {.memory = {.memories = {{.window = Duration::nanoseconds(1'000'000),
+                                  .max_keys = 128,
+                                  .when_full = idem::WhenFull::forget_oldest},
+                                 {.size = idem::bytes(64)}}}});
+    for (std::uint64_t key = 1; key <= 1'000; ++key) {
+      REQUIRE(seen.insert({Uuid(key, key), Uuid(0, key)}, {.now = at(0)}) == Verdict::fresh);
+    }
+    CHECK(seen.counters().early_evictions ==
+          seen.memory().memory<0>().counters().early_evictions + 996);
+    CHECK(seen.memory().memory<0>().counters().early_evictions > 800);
+  }
+}
+
 }  // namespace

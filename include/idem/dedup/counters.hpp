@@ -22,11 +22,21 @@ struct DeduplicatorCounters {
   std::uint64_t lost_claims = 0;
   // Keys whose failed attempts were forgotten to stay within max_failed_keys.
   std::uint64_t forgotten_failures = 0;
-  // Keys that the memory forgot before their time, where it counts that; 0 otherwise.
+  // Fresh messages that were answered `probable_duplicate`, as refute() was told.
+  std::uint64_t refuted = 0;
+  // Keys that the memory forgot before their time, where it counts that; 0 otherwise. What was pushed
+  // out of an InverseFilter is among them, and a producer that a tracker forgot at its cap.
   std::uint64_t early_evictions = 0;
 
   [[nodiscard]] constexpr std::uint64_t operator[](Verdict verdict) const noexcept {
     return verdicts[static_cast<std::size_t>(verdict)];
+  }
+  // The share of the fresh messages that was taken for seen, where every `probable_duplicate` is
+  // looked up in something exact and those that are new are refuted: what
+  // Deduplicator::false_positive_rate() predicts. 0 before the first fresh one.
+  [[nodiscard]] constexpr double observed_false_positive_rate() const noexcept {
+    const std::uint64_t fresh = refuted + (*this)[Verdict::fresh];
+    return fresh == 0 ? 0 : static_cast<double>(refuted) / static_cast<double>(fresh);
   }
   constexpr DeduplicatorCounters& operator+=(const DeduplicatorCounters& other) noexcept {
     for (std::size_t i = 0; i < verdicts.size(); ++i) verdicts[i] += other.verdicts[i];
@@ -34,6 +44,7 @@ struct DeduplicatorCounters {
     aborts += other.aborts;
     takeovers += other.takeovers;
     lost_claims += other.lost_claims;
+    refuted += other.refuted;
     forgotten_failures += other.forgotten_failures;
     early_evictions += other.early_evictions;
     return *this;

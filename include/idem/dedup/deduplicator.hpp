@@ -23,6 +23,7 @@
 #include <idem/detail/dedup/axes.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
 #include <idem/detail/dedup/engine.hpp>
+#include <idem/detail/dedup/insight.hpp>
 #include <idem/detail/dedup/one_thread.hpp>
 #include <idem/detail/dedup/shard_state.hpp>
 #include <idem/detail/dedup/shards.hpp>
@@ -284,6 +285,28 @@ class Deduplicator {
   // after the other, as by the other sums here: other threads' calls may come between.
   [[nodiscard]] DeduplicatorCounters counters() const noexcept requires(Reading::counts) {
     return access_.counters();
+  }
+
+  // A message was answered `probable_duplicate`, and something exact, a store or a log, says that it is
+  // new: counts that, where there are Counters, and records it where the filter keeps that apart from
+  // what made it think so, as a window must. False: there was no room to.
+  bool refute(const K& key, At at) noexcept requires(errors.may_drop) {
+    return access_.refute(key, at);
+  }
+  bool refute(const K& key) noexcept requires(errors.may_drop && !needs_time) {
+    return refute(key, timeless);
+  }
+
+  // What a window can be relied on for at this moment: every key recorded here or later is
+  // remembered, early evictions counted in; under Sharded in every shard. Instant::min() before the
+  // first call.
+  [[nodiscard]] Instant effective_horizon() const noexcept requires detail::TellsHorizon<Memory> {
+    return access_.effective_horizon();
+  }
+  // The chance that the filter takes the next fresh message for seen, predicted from what is in it;
+  // under Sharded the mean of the shards. As its memory's this may look at all of it.
+  [[nodiscard]] double false_positive_rate() const noexcept requires detail::TellsRate<Memory> {
+    return access_.false_positive_rate();
   }
 
   // The memory itself, for what only it can tell.

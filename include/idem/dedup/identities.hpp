@@ -21,6 +21,7 @@
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/no_throw.hpp>
 #include <idem/detail/dedup/identity_parts.hpp>
+#include <idem/detail/dedup/insight.hpp>
 
 namespace idem::inline IDEM_ABI {
 
@@ -333,6 +334,43 @@ class IdentityMemory {
       return true;
     });
     return bytes;
+  }
+
+  // What the memories forgot before its time, together.
+  [[nodiscard]] std::uint64_t early_evictions() const noexcept {
+    std::uint64_t sum = 0;
+    (void)each([&](auto place) {
+      sum += detail::early_evictions_of(at<place>());
+      return true;
+    });
+    return sum;
+  }
+  // Every message recorded here or later is still known by one identity at least: that of the
+  // longest memory among those that are always given. Not to be had where one of those never forgets.
+  [[nodiscard]] Instant effective_horizon() const noexcept
+      requires((!detail::IdentityPart<M>::is_always_given ||
+                detail::TellsHorizon<typename detail::IdentityPart<M>::Memory>)&&...) {
+    Instant earliest = Instant::max();
+    (void)each([&](auto place) {
+      if constexpr (Part<place>::is_always_given) {
+        const Instant horizon = at<place>().effective_horizon();
+        if (horizon < earliest) earliest = horizon;
+      }
+      return true;
+    });
+    return earliest;
+  }
+  // The chance that a filter among the memories takes the next fresh message for seen.
+  [[nodiscard]] double false_positive_rate() const noexcept
+      requires(detail::TellsRate<typename detail::IdentityPart<M>::Memory> || ...) {
+    double passes = 1;
+    (void)each([&](auto place) {
+      if constexpr (detail::TellsRate<typename Part<place>::Memory>) {
+        passes *= 1 - at<place>().false_positive_rate();
+      }
+      return true;
+    });
+    return 1 - passes;
   }
 
   // One of the memories, by the place of its identity.

@@ -78,6 +78,11 @@ class SequenceMemory {
 
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return tracker_.memory_bytes(); }
 
+  // Producers forgotten at the cap.
+  [[nodiscard]] std::uint64_t early_evictions() const noexcept {
+    return tracker_.counters().evicted;
+  }
+
   // The answers in full, and the state as bytes.
   [[nodiscard]] const Tracker& tracker() const noexcept { return tracker_; }
 

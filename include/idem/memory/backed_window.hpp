@@ -205,6 +205,20 @@ class BackedWindow {
     return Result<BackedWindow>(BackedWindow(*std::move(exact), *std::move(filter)));
   }
 
+  // The same for both together, as the Deduplicator asks: what is remembered at all, the chance that
+  // the filter takes the next fresh id for seen, and what either of the two forgot before its time.
+  [[nodiscard]] Instant effective_horizon() const noexcept { return filter_horizon(); }
+  [[nodiscard]] double false_positive_rate() const noexcept {
+    return filter_.false_positive_rate();
+  }
+  [[nodiscard]] std::uint64_t early_evictions() const noexcept {
+    std::uint64_t sum = exact_.counters().early_evictions;
+    if constexpr (requires { filter_.counters().early_evictions; }) {
+      sum += filter_.counters().early_evictions;
+    }
+    return sum;
+  }
+
   // The two, for what only they can tell: counters, rates.
   [[nodiscard]] const ExactWindow& exact() const noexcept { return exact_; }
   [[nodiscard]] const Filter& filter() const noexcept { return filter_; }

@@ -20,6 +20,7 @@
 #include <idem/detail/dedup/axes.hpp>
 #include <idem/detail/dedup/claim_book.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
+#include <idem/detail/dedup/insight.hpp>
 #include <idem/detail/dedup/tally.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
@@ -117,10 +118,13 @@ class DedupEngine {
 
   [[nodiscard]] DeduplicatorCounters counters() const noexcept {
     DeduplicatorCounters counts = tally_.counts();
-    if constexpr (requires { memory_.counters().early_evictions; }) {
-      counts.early_evictions = memory_.counters().early_evictions;
-    }
+    counts.early_evictions = early_evictions_of(memory_);
     return counts;
+  }
+
+  bool refute(const Stored& key, At at) noexcept {
+    tally_.refuted();
+    return record_refuted(memory_, key, at);
   }
 
   [[nodiscard]] Ticket claim(const Stored& key, At at, ContentDigest content) noexcept {

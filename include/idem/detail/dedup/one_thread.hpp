@@ -70,6 +70,13 @@ class OneThread {
     return sizeof(*this) + engine_.heap_bytes();
   }
   [[nodiscard]] DeduplicatorCounters counters() const noexcept { return engine_.counters(); }
+  bool refute(const K& key, At at) noexcept { return engine_.refute(store(key), at); }
+  [[nodiscard]] Instant effective_horizon() const noexcept {
+    return engine_.memory().effective_horizon();
+  }
+  [[nodiscard]] double false_positive_rate() const noexcept {
+    return engine_.memory().false_positive_rate();
+  }
 
   [[nodiscard]] Ticket claim(const K& key, At at, ContentDigest content) noexcept {
     return engine_.claim(store(key), at, content);

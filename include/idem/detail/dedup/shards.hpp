@@ -122,6 +122,30 @@ class Shards {
   [[nodiscard]] std::size_t claims_in_flight() const noexcept {
     return sum([](const Engine& engine) { return engine.claims_in_flight(); });
   }
+  bool refute(const K& key, At at) noexcept {
+    const auto& stored = route_.store(key);
+    Shard& shard = shards_[route_.home(stored)];
+    const Locked locked(shard.lock);
+    return shard.engine.refute(stored, at);
+  }
+  // What all shards can promise.
+  [[nodiscard]] Instant effective_horizon() const noexcept {
+    Instant latest = Instant::min();
+    for (const Shard& shard : shards_) {
+      const Locked locked(shard.lock);
+      latest = larger(latest, shard.engine.memory().effective_horizon());
+    }
+    return latest;
+  }
+  // A fresh key is as likely to be at home in one as in another.
+  [[nodiscard]] double false_positive_rate() const noexcept {
+    double total = 0;
+    for (const Shard& shard : shards_) {
+      const Locked locked(shard.lock);
+      total += shard.engine.memory().false_positive_rate();
+    }
+    return total / static_cast<double>(count);
+  }
   [[nodiscard]] DeduplicatorCounters counters() const noexcept {
     DeduplicatorCounters all;
     for (const Shard& shard : shards_) {

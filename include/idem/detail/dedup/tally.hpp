@@ -24,6 +24,7 @@ class Tally {
   void aborted() noexcept { ++counts_.aborts; }
   void took_over() noexcept { ++counts_.takeovers; }
   void lost_claim() noexcept { ++counts_.lost_claims; }
+  void refuted() noexcept { ++counts_.refuted; }
   void forgot_failures(bool forgot) noexcept { counts_.forgotten_failures += forgot ? 1 : 0; }
 
   [[nodiscard]] const DeduplicatorCounters& counts() const noexcept { return counts_; }
@@ -40,6 +41,7 @@ struct NoTally {
   static constexpr void aborted() noexcept {}
   static constexpr void took_over() noexcept {}
   static constexpr void lost_claim() noexcept {}
+  static constexpr void refuted() noexcept {}
   static constexpr void forgot_failures(bool) noexcept {}
 };
 
