@@ -59,7 +59,7 @@ class Differential {
   [[nodiscard]] std::size_t most_remembered() const { return most_remembered_; }
   // A bit for each kind of rare operation that came up.
   [[nodiscard]] unsigned rare_seen() const { return rare_seen_; }
-  static constexpr unsigned rare_kinds = 8;
+  static constexpr unsigned rare_kinds = 9;
 
  private:
   void step() {
@@ -215,8 +215,33 @@ class Differential {
           set_ = std::move(other);
         }
         break;
+      case 7:
+        merge();
+        break;
       default:
         compare(set_);
+    }
+  }
+
+  // With a set of its own that shares about half of its ids.
+  void merge() {
+    if constexpr (requires(Set & set) { set.merge(set); }) {
+      Set other(options_);
+      std::vector<std::size_t> drawn;
+      for (std::uint64_t i = rng_.below(universe_.size() + 1) / 4; i > 0; --i) {
+        const std::size_t index = draw();
+        if (other.insert(universe_[index]) == idem::Verdict::fresh) drawn.push_back(index);
+      }
+      const idem::Verdict verdict = set_.merge(other);
+      if (verdict == idem::Verdict::full) {
+        judge_full();
+      } else if (verdict == idem::Verdict::fresh) {
+        for (const std::size_t index : drawn) (void)oracle_.insert(index);
+      } else {
+        fail("merge");
+      }
+      compare(set_);
+      if (other.size() != drawn.size()) fail("merge changed what it read");
     }
   }
 

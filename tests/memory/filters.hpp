@@ -11,7 +11,7 @@
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/uuid.hpp>
-#include <idem/detail/memory/simd.hpp>
+#include <idem/detail/core/simd.hpp>
 
 #include "support/random.hpp"
 

@@ -81,7 +81,7 @@ TEST_CASE_TEMPLATE("set options: more expected keys than any memory holds", Set,
     {
       const std::string sentence = refusal([&] { Set set({.expected_keys = count}); });
       right = contains(sentence, "SetOptions.expected_keys") &&
-              contains(sentence, std::to_string(count));
+              contains(sentence, std::to_string(count)) && contains(sentence, " bits, to fit");
     }
     const std::uint64_t live = allocations().live;
     CAPTURE(count);

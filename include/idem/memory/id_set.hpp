@@ -21,6 +21,7 @@
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/memory/bit_array.hpp>
+#include <idem/detail/memory/filter_size.hpp>
 #include <idem/detail/memory/id_state.hpp>
 #include <idem/detail/memory/id_table.hpp>
 #include <idem/detail/memory/set_shards.hpp>
@@ -72,9 +73,8 @@ class IdSet {
   explicit IdSet(const Options& options)
       : table_(Hash(detail::given_or_random(options.seed)), table_budget(options.budget),
                options.pages == PagePolicy::huge_when_large) {
-    if (!table_.reserve(options.expected_keys)) {
-      detail::invalid_option("SetOptions.expected_keys", options.expected_keys, no_room_sentence);
-    }
+    if (!table_.reserve(options.expected_keys))
+      refuse_count("SetOptions.expected_keys", options.expected_keys);
   }
 
   // `fresh`, `duplicate` or `full`.
@@ -108,8 +108,7 @@ class IdSet {
 
   // Makes room for `count` ids in all.
   void reserve(std::size_t count) {
-    if (!table_.reserve(count))
-      detail::invalid_option("IdSet::reserve(count)", count, no_room_sentence);
+    if (!table_.reserve(count)) refuse_count("IdSet::reserve(count)", count);
   }
 
   // Makes room for `more` further ids and touches it, so that their inserts meet no memory of the
@@ -226,8 +225,12 @@ class IdSet {
   using Table = std::conditional_t<sizeof(Id) == 16, detail::WideTable<Id, Hash>,
                                    detail::NarrowTable<Id, Hash>>;
 
-  static constexpr std::string_view no_room_sentence =
-      "small enough for its slots to fit the budget and the memory there is";
+  [[noreturn]] static void refuse_count(std::string_view field, std::size_t count) {
+    detail::invalid_option(field, count,
+                           "small enough for its slots, at least " +
+                               detail::filter_bits_text(static_cast<double>(count), sizeof(Id)) +
+                               ", to fit the budget and the memory there is");
+  }
 
   [[nodiscard]] static ByteSize table_budget(ByteSize budget) {
     constexpr std::uint64_t least = sizeof(IdSet) + Table::min_capacity * sizeof(Id);

@@ -9,9 +9,9 @@
 
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/simd.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
-#include <idem/detail/memory/simd.hpp>
 #include <idem/detail/memory/zeroed_lines.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
@@ -168,15 +168,27 @@ IDEM_TARGET_AVX512 inline void bloom_contains_group_avx512(const BloomProbe* pro
 
 #endif
 
+// Where a hash leads; apart, so that a test can plant others.
+struct BloomRules {
+  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t hash,
+                                                     std::uint64_t blocks) noexcept {
+    return multiply_high(hash, blocks);
+  }
+  [[nodiscard]] static constexpr std::uint64_t pattern(std::uint64_t hash) noexcept {
+    return filter_remix(hash);
+  }
+};
+
 // A blocked Bloom filter over hashes of 64 bits, with the kernels of one instruction set.
 //
 // An object that was moved from has no block; inserting then answers `full`.
-class BloomBlocks {
+template <class Rules>
+class BasicBloomBlocks {
  public:
   static constexpr std::uint64_t block_bytes = ZeroedLines::line_bytes;
   static constexpr std::uint64_t max_blocks = ZeroedLines::max_lines;
 
-  explicit BloomBlocks(Simd simd = best_simd()) noexcept : simd_(simd) {}
+  explicit BasicBloomBlocks(Simd simd = best_simd()) noexcept : simd_(simd) {}
 
   // Takes the blocks, once; false: there is no memory for them.
   [[nodiscard]] bool take(std::uint64_t blocks) noexcept { return lines_.take(blocks); }
@@ -230,7 +242,7 @@ class BloomBlocks {
   }
 
   // Both have equally many blocks.
-  void merge(const BloomBlocks& other) noexcept {
+  void merge(const BasicBloomBlocks& other) noexcept {
     std::uint64_t* const to = lines_.data();
     const std::uint64_t* const from = other.lines_.data();
     for (std::size_t i = 0; i < lines_.words(); ++i) to[i] |= from[i];
@@ -275,10 +287,10 @@ class BloomBlocks {
   static_assert(ring >= ahead + group && ring % group == 0);
 
   [[nodiscard]] BloomProbe probe_of(std::uint64_t hash) const noexcept {
-    const auto block = static_cast<std::size_t>(multiply_high(hash, lines_.count()));
+    const auto block = static_cast<std::size_t>(Rules::block(hash, lines_.count()));
     // Const members only read through it.
     auto* const words = const_cast<std::uint64_t*>(lines_.data());
-    return {words + block * bloom_lanes, filter_remix(hash)};
+    return {words + block * bloom_lanes, Rules::pattern(hash)};
   }
 
   void in_groups(std::size_t count, const auto& hash_of, const auto& work) const noexcept {
@@ -305,5 +317,7 @@ class BloomBlocks {
   ZeroedLines lines_;
   Simd simd_;
 };
+
+using BloomBlocks = BasicBloomBlocks<BloomRules>;
 
 }  // namespace idem::inline IDEM_ABI::detail

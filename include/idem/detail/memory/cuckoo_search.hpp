@@ -95,10 +95,9 @@ template <class Table>
       while (looked[at].depth != 0) {
         const Looked& step = looked[at];
         const Word from = table.word_at(looked[step.parent].bucket);
-        table.set_lane(step.bucket, shift, static_cast<Word>((from >> step.shift) & Lanes::mask));
+        table.move_to(step.bucket, shift, static_cast<Word>((from >> step.shift) & Lanes::mask));
         shift = step.shift;
         at = step.parent;
-        table.count_move();
       }
       table.set_lane(looked[at].bucket, shift, slot);
       return true;

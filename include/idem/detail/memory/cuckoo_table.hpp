@@ -17,6 +17,13 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
+// What counts of a hash, and what becomes of a fingerprint that is moved; apart, so that a test can
+// plant others.
+struct CuckooRules {
+  [[nodiscard]] static constexpr std::uint64_t bits(std::uint64_t hash) noexcept { return hash; }
+  [[nodiscard]] static constexpr auto victim(auto fingerprint) noexcept { return fingerprint; }
+};
+
 // Buckets of four fingerprints, each bucket one word.
 //
 // A fingerprint f of bucket b may also live in bucket s(f) - b, modulo their number: a reflection,
@@ -24,7 +31,7 @@ namespace idem::inline IDEM_ABI::detail {
 // fingerprint is never zero; zero is an empty slot.
 //
 // An object that was moved from has no bucket; inserting then answers `full`.
-template <class Fingerprint>
+template <class Fingerprint, class Rules = CuckooRules>
 class CuckooTable {
   static_assert(std::is_same_v<Fingerprint, std::uint8_t> ||
                 std::is_same_v<Fingerprint, std::uint16_t>);
@@ -166,7 +173,8 @@ class CuckooTable {
     Word pattern;  // the fingerprint in every lane
   };
 
-  [[nodiscard]] Place place_of(std::uint64_t hash) const noexcept {
+  [[nodiscard]] Place place_of(std::uint64_t given) const noexcept {
+    const std::uint64_t hash = Rules::bits(given);
     const std::uint64_t first = multiply_high(hash, buckets_);
     const std::uint64_t fingerprint = multiply_high(filter_remix(hash), fingerprints) + 1;
     return {first, other_bucket(first, fingerprint), static_cast<Word>(fingerprint * ones)};
@@ -207,9 +215,11 @@ class CuckooTable {
     const Word first_free = Lanes::zeros(word_at(place.first));
     const Word second_free = Lanes::zeros(word_at(place.second));
     if ((first_free | second_free) == 0) return false;
-    const bool take_second = Lanes::count_of(second_free) > Lanes::count_of(first_free);
-    const Word free = take_second ? second_free : first_free;
-    word_at(take_second ? place.second : place.first) |=
+    // Chosen by masks: a branch here would be guessed wrong every other time.
+    const std::uint64_t take_second =
+        0 - std::uint64_t{Lanes::count_of(second_free) > Lanes::count_of(first_free)};
+    const Word free = static_cast<Word>(first_free ^ ((first_free ^ second_free) & take_second));
+    word_at(place.first ^ ((place.first ^ place.second) & take_second)) |=
         static_cast<Word>((place.pattern & lane_mask) << Lanes::lane_shift(free));
     ++size_;
     return true;
@@ -234,7 +244,10 @@ class CuckooTable {
   void set_lane(std::uint64_t bucket, unsigned shift, Word slot) noexcept {
     word_at(bucket) = Lanes::with(word_at(bucket), shift, slot);
   }
-  void count_move() noexcept { ++moves_; }
+  void move_to(std::uint64_t bucket, unsigned shift, Word slot) noexcept {
+    set_lane(bucket, shift, Rules::victim(slot));
+    ++moves_;
+  }
 
   void in_ring(std::size_t count, const auto& hash_of, const auto& work) const noexcept {
     constexpr std::size_t ahead = 32;

@@ -190,7 +190,10 @@ class GenerationCuckoo {
   void set_lane(std::uint64_t bucket, unsigned shift, Word slot) noexcept {
     word_at(bucket) = Lanes::with(word_at(bucket), shift, slot);
   }
-  void count_move() noexcept { ++moves_; }
+  void move_to(std::uint64_t bucket, unsigned shift, Word slot) noexcept {
+    set_lane(bucket, shift, slot);
+    ++moves_;
+  }
 
  private:
   static constexpr Word fingerprint_lanes = fingerprints * Lanes::ones;

@@ -8,11 +8,11 @@
 
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/simd.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/bloom_blocks.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
 #include <idem/detail/memory/generation_clock.hpp>
-#include <idem/detail/memory/simd.hpp>
 #include <idem/detail/memory/zeroed_lines.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
