@@ -167,6 +167,31 @@ Digest streamed(const Xxh3Hash& hash, std::span<const std::byte> input,
 
 }  // namespace
 
+TEST_CASE("xxh3: whatever the processor, the digest is the one of xxHash as it was compiled here") {
+  const auto input = input_of(10'000);
+  std::size_t different = 0;
+  for (std::size_t size = 0; size < 5'000; ++size) {
+    for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{1}, mix(size), all}) {
+      const std::byte* const from = input.data() + size % 67;
+      const Digest digest = Xxh3Hash(Seed{seed, 1}).digest({from, size});
+      const XXH128_hash_t wanted = XXH3_128bits_withSeed(from, size, seed);
+      different += digest.hi != wanted.high64 || digest.lo != wanted.low64;
+    }
+  }
+  CHECK(different == 0);
+#if IDEM_XXH3_AVX2
+  // Called by itself: the digest above may have taken the other way.
+  if (idem::detail::processor_has(idem::detail::Simd::avx2)) {
+    for (const std::size_t size : {241UL, 1024UL, 1025UL, 9'999UL}) {
+      const auto out = idem::detail::xxh3_long_avx2(input.data(), size, 7);
+      const XXH128_hash_t wanted = XXH3_128bits_withSeed(input.data(), size, 7);
+      CHECK(out.first == wanted.high64);
+      CHECK(out.second == wanted.low64);
+    }
+  }
+#endif
+}
+
 TEST_CASE("xxh3: the published digest of nothing") {
   CHECK(Xxh3Hash(Seed{}).digest({}) == Digest{0x99aa06d3014798d8, 0x6001c324468d497f});
 }
