@@ -17,9 +17,9 @@
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/cuckoo_filter.hpp>
 #include <idem/memory/inverse_filter.hpp>
+#include <idem/memory/time_window_ring.hpp>
 
 #include "figures.hpp"
-#include "ids_with_content.hpp"
 
 namespace realdata {
 
@@ -95,7 +95,10 @@ int packages(const std::vector<std::string>& names) {
   // Room for a quarter of them: it must forget.
   idem::Deduplicator<PackageId, Policy<Remember<idem::InverseFilter<Digest>>>> inverse(
       {.memory = {.size = idem::bytes(64 * (all.size() / 16 + 1)), .seed = seed}});
-  IdsWithContent checksums;
+  idem::Deduplicator<PackageId,
+                     Policy<Remember<idem::TimeWindowRing<Digest>>, idem::CompareContent>>
+      checksums({.memory = {.window = idem::Duration::max()}});
+  constexpr idem::At always{.now = idem::Instant{}};
   idem::ContentHashSet descriptions;
 
   std::map<PackageId, std::string> first_checksum;
@@ -116,10 +119,7 @@ int packages(const std::vector<std::string>& names) {
     figures.compare(exact.insert(package.id), is_new ? Verdict::fresh : Verdict::duplicate);
 
     const bool is_same = first->second == package.checksum;
-    const Verdict checked =
-        checksums.insert(idem::digest_fields(checksums.hash(), package.id.name, package.id.version,
-                                             package.id.architecture),
-                         checksums.hash().digest(std::as_bytes(std::span(package.checksum))));
+    const Verdict checked = checksums.insert(package.id, always, package.checksum);
     figures.compare(checked, is_new    ? Verdict::fresh
                              : is_same ? Verdict::duplicate
                                        : Verdict::conflict);

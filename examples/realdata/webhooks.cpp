@@ -11,11 +11,27 @@
 #include <utility>
 #include <vector>
 
-#include <idem/core/key.hpp>
+#include <idem/dedup/deduplicator.hpp>
 #include <idem/memory/content_hash_set.hpp>
+#include <idem/memory/time_window_ring.hpp>
 
 #include "figures.hpp"
-#include "ids_with_content.hpp"
+
+namespace realdata {
+
+// One id can name a sender and an issue: the kind is its scope.
+struct ObjectId {
+  std::string kind;
+  std::string id;
+
+  friend auto operator<=>(const ObjectId&, const ObjectId&) = default;
+};
+
+}  // namespace realdata
+
+template <>
+struct idem::KeyTraits<realdata::ObjectId>
+    : idem::DigestOf<&realdata::ObjectId::kind, &realdata::ObjectId::id> {};
 
 namespace realdata {
 
@@ -31,11 +47,15 @@ int webhooks(const std::vector<std::string>& names) {
 
   Figures figures;
   idem::ContentHashSet payloads;
-  IdsWithContent objects;
+  // Another content under a known id is a conflict, however long ago the first one was.
+  idem::Deduplicator<ObjectId, idem::Policy<idem::Remember<idem::TimeWindowRing<idem::Digest>>,
+                                            idem::CompareContent>>
+      objects({.memory = {.window = idem::Duration::max()}});
+  constexpr idem::At always{.now = idem::Instant{}};
 
   std::set<std::string> events, seen_payloads;
-  std::map<std::pair<std::string, std::string>, std::string> first_content;
-  std::set<std::pair<std::string, std::string>> conflicting;
+  std::map<ObjectId, std::string> first_content;
+  std::set<ObjectId> conflicting;
   std::map<Verdict, std::uint64_t> of_payloads, of_objects;
 
   for (std::string line; std::getline(lines, line);) {
@@ -53,12 +73,8 @@ int webhooks(const std::vector<std::string>& names) {
       events.insert(fields[1]);
       ++of_payloads[verdict];
     } else if (fields.size() == 4 && fields[0] == "object") {
-      // One id names a sender and an issue: the kind is the scope.
-      const std::string_view kind = fields[1], id = fields[2], content = fields[3];
-      const Verdict verdict =
-          objects.insert(idem::digest_fields(objects.hash(), kind, id),
-                         objects.hash().digest(std::as_bytes(std::span(content))));
-      const std::pair key(fields[1], fields[2]);
+      const ObjectId key{fields[1], fields[2]};
+      const Verdict verdict = objects.insert(key, always, fields[3]);
       const auto [first, is_new] = first_content.emplace(key, fields[3]);
       const Verdict wanted = is_new                       ? Verdict::fresh
                              : first->second == fields[3] ? Verdict::duplicate
