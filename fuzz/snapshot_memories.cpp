@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
+#include <idem/dedup/deduplicator.hpp>
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/cuckoo_filter.hpp>
@@ -39,6 +41,25 @@ void as(std::span<const std::byte> bytes) {
   });
 }
 
+// Any set is one of shards too.
+template <class Id>
+void as_shards(std::span<const std::byte> bytes) {
+  using Sharded = idem::Deduplicator<Id, idem::Policy<idem::Sharded<3>>>;
+  using State = typename Sharded::State;
+  const bool is_one = idem::load<idem::IdSet<Id>>(bytes).has_value();
+  bool is_sharded = false;
+  try_snapshot<State>(bytes, {}, [&](State& state) {
+    is_sharded = true;
+    Sharded seen(std::move(state));
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      const Id id{i};
+      const idem::Verdict before = seen.check(id);
+      require(seen.insert(id) == before && seen.check(id) == idem::Verdict::duplicate);
+    }
+  });
+  require(is_one == is_sharded);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -46,6 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   as<idem::UuidSet>(bytes);
   as<idem::Id64Set>(bytes);
   as<idem::BasicContentHashSet<idem::SipHash>>(bytes);
+  as_shards<idem::Digest>(bytes);
+  as_shards<std::uint64_t>(bytes);
   as<idem::BloomFilter<idem::Uuid>>(bytes);
   as<idem::CuckooFilter<idem::Uuid>>(bytes);
   as<idem::CuckooFilter<std::uint64_t, std::uint8_t>>(bytes);

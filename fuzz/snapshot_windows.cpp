@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
+#include <idem/dedup/deduplicator.hpp>
 #include <idem/memory/backed_window.hpp>
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/time_window_ring.hpp>
@@ -57,6 +59,22 @@ void as_filter(std::span<const std::byte> bytes, const typename Window::Options&
   });
 }
 
+void as_shards(std::span<const std::byte> bytes) {
+  using Ring = idem::TimeWindowRing<std::uint64_t>;
+  using Sharded =
+      idem::Deduplicator<std::uint64_t, idem::Policy<idem::Sharded<2>, idem::Remember<Ring>>>;
+  using State = Sharded::State;
+  constexpr auto window = idem::Duration::nanoseconds(100'000);
+  idem_test::try_snapshot<State>(bytes, {.window = window}, [&](State& state) {
+    Sharded seen(std::move(state));
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      const idem::Verdict before = seen.check(i, {});
+      idem_test::require(seen.insert(i, {}) == before);
+      idem_test::require(seen.check(i, {}) == idem::Verdict::duplicate);
+    }
+  });
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -82,5 +100,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       {.exact = {.window = idem::Duration::nanoseconds(20'000)}, .filter = {.window = window}});
   as_filter<idem::BackedWindow<Ring, idem::BloomFilter<std::uint64_t>>>(
       bytes, {.exact = {.window = window}, .filter = {}});
+  as_shards(bytes);
   return 0;
 }

@@ -169,6 +169,46 @@ TEST_CASE("shards of exact sets are saved as one set, and loaded into any number
                Deduplicator<std::string, Policy<idem::Remember<idem::ContentHashSet>>>>(text);
 }
 
+TEST_CASE("ids that share their slot are ordered by themselves") {
+  const idem::Seed seed{5, 6};
+  const idem::detail::WideHash<idem::Xxh3Hash> hash{idem::Xxh3Hash(seed)};
+  std::vector<idem::Uuid> ids;
+  const auto share = [&](std::uint64_t slot, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      idem::Uuid id;
+      hash.id({slot, idem_test::mix(slot + i)}, id);
+      ids.push_back(id);
+    }
+  };
+  for (std::uint64_t i = 0; i < 9000; ++i) ids.push_back(idem_test::spread_id<idem::Uuid>(i));
+  share(0, 3);
+  share(1, 2);
+  share(std::uint64_t{1} << 63, 9);
+  share((std::uint64_t{1} << 62) + 77, 300);  // more than a block holds
+  share(~std::uint64_t{0}, 5);
+  idem::UuidSet forwards({.seed = seed});
+  idem::UuidSet backwards({.expected_keys = ids.size(), .seed = seed});
+  idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<3>>> shards({.memory = {.seed = seed}});
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    REQUIRE(forwards.insert(ids[i]) == Verdict::fresh);
+    REQUIRE(backwards.insert(ids[ids.size() - 1 - i]) == Verdict::fresh);
+    REQUIRE(shards.insert(ids[i]) == Verdict::fresh);
+  }
+  std::vector<idem::Uuid> visited;
+  forwards.for_each([&](const idem::Uuid& id) { visited.push_back(id); });
+  std::sort(ids.begin(), ids.end(), [&](const idem::Uuid& a, const idem::Uuid& b) {
+    const std::uint64_t slots[] = {hash.slot(a).hash, hash.slot(b).hash};
+    return slots[0] != slots[1] ? slots[0] < slots[1] : a < b;
+  });
+  CHECK(visited == ids);
+  const Bytes bytes = saved(forwards);
+  CHECK(saved(backwards) == bytes);
+  CHECK(saved(shards) == bytes);
+  const auto loaded = idem::load<idem::UuidSet>(bytes);
+  REQUIRE(loaded);
+  CHECK(saved(loaded->state) == bytes);
+}
+
 TEST_CASE("ids that all belong to one shard, in a table that grows") {
   using Seen = idem::Deduplicator<std::uint64_t, idem::Policy<idem::Sharded<16>>>;
   Seen seen({.memory = {.seed = idem::Seed{5, 6}}});

@@ -70,6 +70,14 @@ class StateWriter {
     return ok_;
   }
 
+  // Where the next `size` bytes go, to be written there before anything else is called but
+  // wrote(size); none: they do not fit into one block, or not at all. For runs of small things.
+  [[nodiscard]] std::byte* room_for(std::size_t size) {
+    if (used_ == block_ && (left_ == 0 || !next_block())) return nullptr;
+    return block_ - used_ < size ? nullptr : room_.data() + used_;
+  }
+  void wrote(std::size_t size) noexcept { used_ += size; }
+
   // Closes the last block. Whether all of the payload was written.
   [[nodiscard]] bool finish() {
     if (left_ != 0 || used_ != block_) ok_ = false;

@@ -314,29 +314,31 @@ class FrontierTable {
     return goes_on;
   }
 
-  // sort(each_slot) for each range of hashes, in ascending order of the ranges.
-  template <class Sort>
-  void each_range(Sort&& sort) const {
+  // In ascending order of the hashes: sort_block(block, buckets of the whole table) for each block
+  // that has all its ids, and sort_slots(each_slot) for any other range of hashes.
+  template <class SortBlock, class SortSlots>
+  void each_range(SortBlock&& sort_block, SortSlots&& sort_slots) const {
     if (overflow_.size() != 0) {
-      sort([&](const auto& take) {
+      sort_slots([&](const auto& take) {
         overflow_.each([&](const Slot& slot) {
           if (slot.hash == 0) take(slot);
           return true;
         });
       });
     }
-    each_block([&](const Slot* block) {
-      const bool overflows = overflow_.size() != 0 && is_full_block(block);
-      sort([&](const auto& take) {
-        for (unsigned i = 0; i < block_slots; ++i)
-          if (block[i].hash != 0) take(block[i]);
-        if (!overflows) return;
+    const auto sort = [&](const Layout& layout, std::uint64_t number) {
+      const Slot* const block = layout.block(number);
+      if (overflow_.size() == 0 || !is_full_block(block)) return sort_block(block, layout.buckets);
+      sort_slots([&](const auto& take) {
+        for (unsigned i = 0; i < block_slots; ++i) take(block[i]);
         overflow_.each([&](const Slot& slot) {
           if (slot.hash != 0 && block_of(slot.hash) == block) take(slot);
           return true;
         });
       });
-    });
+    };
+    for (std::uint64_t i = 0; i < blocks_left_; ++i) sort(layouts_[0], i);
+    for (std::uint64_t i = initialised_; i < layouts_[1].blocks(); ++i) sort(layouts_[1], i);
   }
 
   // take(slot) for every id whose hash is at least `first` and at most `last`, in no order.

@@ -39,18 +39,30 @@ template <PortableId Id>
 template <class Set>
 [[nodiscard]] bool write_ids(const Set& set, StateWriter& out) {
   using Id = typename Set::Stored;
-  // Some at a time: the writer's checks are dearer than an id.
-  std::array<std::byte, 64 * sizeof(Id)> some;
+  // Some at a time, in place where they can be: the writer's checks are dearer than an id.
+  constexpr std::size_t size = 64 * sizeof(Id);
+  std::array<std::byte, size> some;
+  std::byte* to = out.room_for(size);
+  std::byte* at = to == nullptr ? some.data() : to;
   std::size_t used = 0;
-  set.for_each([&](const Id& id) {
-    store_id(some.data() + used, id);
-    used += sizeof(Id);
-    if (used == some.size()) {
-      out.bytes(some);
-      used = 0;
+  const auto hand_on = [&] {
+    if (to != nullptr) {
+      out.wrote(used);
+    } else {
+      out.bytes(std::span(some).first(used));
     }
+  };
+  set.for_each([&](const Id& id) {
+    store_id(at + used, id);
+    used += sizeof(Id);
+    if (used != size) return;
+    hand_on();
+    to = out.room_for(size);
+    at = to == nullptr ? some.data() : to;
+    used = 0;
   });
-  return out.bytes(std::span(some).first(used));
+  hand_on();
+  return out.ok();
 }
 
 // The same of several tables that have no id in common. false: there is no memory to put their ids in

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include <idem/core/bytes.hpp>
@@ -10,6 +11,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/block_order.hpp>
 #include <idem/detail/memory/frontier_table.hpp>
 #include <idem/detail/memory/hash_order.hpp>
 #include <idem/detail/memory/id_table.hpp>
@@ -165,14 +167,30 @@ class WideTable {
       array_.template for_each<Id>([&](const Slot& slot) { return id_of(slot); }, visit);
       return;
     }
-    LocalHashOrder<Id> order;
-    blocks_.each_range([&](const auto& each) {
-      order.run(
+    BlockOrder<Blocks::block_slots, Blocks::block_buckets> block_order;
+    LocalHashOrder<Id> slot_order;
+    const auto by_slots = [&](const auto& each) {
+      slot_order.run(
           [&](const auto& take) {
             each([&](const Slot& slot) { take({slot.hash, id_of(slot)}); });
           },
           [&](const auto& entry) { visit(entry.id); });
-    });
+    };
+    const auto by_block = [&](const Slot* block, std::uint64_t buckets) {
+      const std::span<const Slot> slots = block_order.run(block, buckets);
+      for (std::size_t i = 0; i < slots.size();) {
+        if (i + 1 < slots.size() && slots[i].hash == slots[i + 1].hash) [[unlikely]] {
+          const std::size_t begin = i;
+          while (i < slots.size() && slots[i].hash == slots[begin].hash) ++i;
+          by_slots([&](const auto& take) {
+            for (const Slot& slot : slots.subspan(begin, i - begin)) take(slot);
+          });
+        } else {
+          visit(id_of(slots[i++]));
+        }
+      }
+    };
+    blocks_.each_range(by_block, by_slots);
   }
 
   // take(id, slot(id)) for every id whose slot is at least `first` and at most `last`, in no order.
@@ -190,6 +208,7 @@ class WideTable {
 
  private:
   using Array = IdTable<Slot, SlotHash>;
+  using Blocks = FrontierTable<Hash, Source, Rules>;
 
   [[nodiscard]] bool take_ascending(const Slot* keys, std::size_t count) noexcept {
     if (blocks_.has_begun()) return blocks_.insert_ascending(keys, count);
@@ -249,7 +268,7 @@ class WideTable {
   WideHash<Hash> hash_;
   ByteSize byte_limit_;
   Array array_;
-  FrontierTable<Hash, Source, Rules> blocks_;
+  Blocks blocks_;
 };
 
 // The table of an IdSet of 64-bit ids: one array that doubles.
