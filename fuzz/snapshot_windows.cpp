@@ -68,9 +68,9 @@ void as_shards(std::span<const std::byte> bytes) {
   idem_test::try_snapshot<State>(bytes, {.window = window}, [&](State& state) {
     Sharded seen(std::move(state));
     for (std::uint64_t i = 0; i < 4; ++i) {
-      const idem::Verdict before = seen.check(i, {});
-      idem_test::require(seen.insert(i, {}) == before);
-      idem_test::require(seen.check(i, {}) == idem::Verdict::duplicate);
+      const idem::Verdict before = seen.check(i, {.now = idem::Instant()});
+      idem_test::require(seen.insert(i, {.now = idem::Instant()}) == before);
+      idem_test::require(seen.check(i, {.now = idem::Instant()}) == idem::Verdict::duplicate);
     }
   });
 }
