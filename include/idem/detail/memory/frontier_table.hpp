@@ -183,10 +183,16 @@ class FrontierTable {
   }
 
   [[nodiscard, gnu::always_inline]] inline Verdict insert(const Slot& key) noexcept {
+    if (!has_room()) [[unlikely]]
+      return insert_without_room(key);
     prefetch_step();
-    if (is_unusual(key)) [[unlikely]]
-      return insert_unusual(key);
     return insert_in_room(key, bucket_of(key.hash));
+  }
+  // Whether an insert needs no step of growth. False before begin().
+  [[nodiscard]] bool has_room() const noexcept { return size_ + taken_ < due_; }
+  [[nodiscard, gnu::noinline]] Verdict insert_without_room(Slot key) noexcept {
+    if (contains(key)) return Verdict::duplicate;
+    return make_room() ? insert_in_room(key, bucket_of(key.hash)) : Verdict::full;
   }
 
   // key_of(i) is the i-th key.
@@ -209,13 +215,13 @@ class FrontierTable {
       if (i + second < count) prefetch_rest(ring[(i + second) % ahead].home);
       const auto [key, home] = ring[i % ahead];
       if (i + ahead < count) take(i + ahead);
-      prefetch_step();
-      if (is_unusual(key)) [[unlikely]] {
-        verdicts[i] = insert_unusual(key);
+      if (!has_room()) [[unlikely]] {
+        verdicts[i] = insert_without_room(key);
         // A step moves the homes of some.
         for (Coming& coming : ring) coming.home = bucket_of(coming.key.hash);
         continue;
       }
+      prefetch_step();
       verdicts[i] = insert_in_room(key, home);
     }
   }
@@ -294,7 +300,7 @@ class FrontierTable {
   void release_room() noexcept { --taken_; }
   void record_in_room(const Slot& key) noexcept {
     --taken_;
-    (void)(key.hash == 0 ? insert_overflow(key) : insert_in_room(key, bucket_of(key.hash)));
+    (void)insert_in_room(key, bucket_of(key.hash));
   }
 
   void clear() noexcept {
@@ -528,14 +534,13 @@ class FrontierTable {
       std::memcpy(static_cast<void*>(bucket + i), &words[i], sizeof words[i]);
   }
 
-  [[nodiscard]] bool is_unusual(const Slot& key) const noexcept {
-    return key.hash == 0 || size_ + taken_ >= due_;
-  }
-  // There is room for the key, its hash is not zero, and the bucket is its home.
+  // There is room for the key, and the bucket is its home. A hash of zero is that of an empty slot,
+  // so it comes to the overflow by either way.
   [[nodiscard, gnu::always_inline]] inline Verdict insert_in_room(const Slot& key,
                                                                   Slot* bucket) noexcept {
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
       if (may_hold(bucket, key)) [[unlikely]] {
+        if (key.hash == 0) break;
         if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
       }
       if (!is_full(bucket)) [[likely]] {
@@ -547,12 +552,7 @@ class FrontierTable {
     }
     return insert_overflow(key);
   }
-  [[nodiscard, gnu::noinline]] Verdict insert_unusual(const Slot& key) noexcept {
-    if (contains(key)) return Verdict::duplicate;
-    if (size_ + taken_ >= due_ && !make_room()) return Verdict::full;
-    return key.hash == 0 ? insert_overflow(key) : insert_in_room(key, bucket_of(key.hash));
-  }
-  [[nodiscard, gnu::noinline]] Verdict insert_overflow(const Slot& key) noexcept {
+  [[nodiscard, gnu::noinline]] Verdict insert_overflow(Slot key) noexcept {
     if (overflow_.contains(key)) return Verdict::duplicate;
     if (!ensure_overflow(taken_ + 1)) return Verdict::full;
     (void)overflow_.insert(key);
@@ -888,79 +888,55 @@ class FrontierTable {
     return true;
   }
 
+  // The ids of a bucket, which fills from its first slot on; without a branch.
+  [[nodiscard, gnu::always_inline]] static inline unsigned ids_in(const Slot* bucket) noexcept {
+    unsigned count = bucket[3].hash != 0 ? 4 : 0;
+    count += bucket[count + 1].hash != 0 ? 2 : 0;
+    count += bucket[count].hash != 0 ? 1 : 0;
+    return count + (bucket[bucket_slots - 1].hash != 0 ? 1 : 0);
+  }
   // The ids of a block side by side; reads and writes a bucket more than there are.
   [[nodiscard]] static unsigned gather(const Slot* block, Slot* ids) noexcept {
     unsigned count = 0;
     for (unsigned b = 0; b < block_buckets; ++b) {
-      unsigned here = 0;
-      for (unsigned i = 0; i < bucket_slots; ++i) {
-        const Slot slot = block[b * bucket_slots + i];
-        ids[count + i] = slot;
-        here += slot.hash != 0;
-      }
-      count += here;
+      const Slot* const bucket = block + b * bucket_slots;
+      std::memcpy(static_cast<void*>(ids + count), bucket, bucket_slots * sizeof(Slot));
+      count += ids_in(bucket);
     }
     return count;
   }
 
   static constexpr std::uint64_t scatter_blocks = 4;
 
-  // To the new blocks lowest ... highest, of which the highest may hold ids. Eight at a time: their
-  // places first, then the stores, so that few loads wait for the address of a store.
+  // To the new blocks lowest ... highest, of which the highest may hold ids. How many each bucket
+  // holds is counted here, so that no place hangs on what was loaded from the blocks.
   void scatter(const Slot* ids, unsigned count, std::uint64_t lowest, std::uint64_t highest,
                bool highest_has_ids) noexcept {
-    constexpr unsigned group = 8;
-    const Layout& fresh = layouts_[1];
+    const Layout fresh = layouts_[1];
     const std::uint64_t first_bucket = lowest * block_buckets;
-    std::array<Slot*, scatter_blocks> blocks{};
+    std::array<Slot*, scatter_blocks * block_buckets> buckets{};
     std::array<std::uint8_t, scatter_blocks * block_buckets> used{};
-    for (std::uint64_t i = lowest; i <= highest; ++i) blocks[i - lowest] = fresh.block(i);
+    unsigned number = 0;
+    for (std::uint64_t i = lowest; i <= highest; ++i) {
+      Slot* const block = fresh.block(i);
+      for (unsigned b = 0; b < block_buckets; ++b) buckets[number++] = block + b * bucket_slots;
+    }
     if (highest_has_ids) {
-      const Slot* slot = blocks[highest - lowest];
-      std::uint8_t* const counts = used.data() + (highest - lowest) * block_buckets;
-      for (unsigned b = 0; b < block_buckets; ++b) {
-        unsigned here = 0;
-        for (unsigned i = 0; i < bucket_slots; ++i) here += (slot++)->hash != 0;
-        counts[b] = static_cast<std::uint8_t>(here);
-      }
+      for (unsigned b = number - block_buckets; b < number; ++b)
+        used[b] = static_cast<std::uint8_t>(ids_in(buckets[b]));
     }
-    constexpr std::uint32_t nowhere = ~std::uint32_t{0};
-    const auto place_in = [&](std::uint32_t bucket) {
-      std::uint32_t at = bucket;
-      for (unsigned tries = 0; used[at] >= bucket_slots; ++tries) {
-        if (tries == block_buckets) return nowhere;
-        at = at / block_buckets * block_buckets + (at + 1) % block_buckets;
-      }
-      return at * bucket_slots + used[at]++;
-    };
-    unsigned i = 0;
-    for (; i + group <= count; i += group) {
-      std::array<std::uint32_t, group> places;
-      for (unsigned j = 0; j < group; ++j)
-        places[j] = static_cast<std::uint32_t>(fresh.home(ids[i + j].hash) - first_bucket);
-      for (unsigned j = 0; j < group; ++j) {
-        const unsigned already = used[places[j]];
-        if (already < bucket_slots) [[likely]] {
-          ++used[places[j]];
-          places[j] = places[j] * bucket_slots + already;
-        } else {
-          places[j] = place_in(places[j]);
-          if (places[j] == nowhere) put_in_overflow(ids[i + j]);
-        }
-      }
-      for (unsigned j = 0; j < group; ++j) {
-        if (places[j] != nowhere) [[likely]]
-          blocks[places[j] / block_slots][places[j] % block_slots] = ids[i + j];
-      }
-    }
-    for (; i < count; ++i) {
-      const std::uint32_t place =
-          place_in(static_cast<std::uint32_t>(fresh.home(ids[i].hash) - first_bucket));
-      if (place == nowhere) {
+    for (unsigned i = 0; i < count; ++i) {
+      auto bucket = static_cast<unsigned>(fresh.home(ids[i].hash) - first_bucket);
+      for (unsigned tries = 0; used[bucket] >= bucket_slots && tries < block_buckets; ++tries)
+        bucket = bucket / block_buckets * block_buckets + (bucket + 1) % block_buckets;
+      const unsigned place = used[bucket];
+      if (place >= bucket_slots) [[unlikely]] {
         put_in_overflow(ids[i]);
-      } else {
-        blocks[place / block_slots][place % block_slots] = ids[i];
+        continue;
       }
+      used[bucket] = static_cast<std::uint8_t>(place + 1);
+      const Word word = word_at(ids + i);
+      std::memcpy(static_cast<void*>(buckets[bucket] + place), &word, sizeof word);
     }
   }
 

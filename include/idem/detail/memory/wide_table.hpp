@@ -70,9 +70,9 @@ class WideTable {
 
   [[nodiscard]] Verdict insert(const Id& id) noexcept {
     const Slot key = hash_.slot(id);
-    if (blocks_.has_begun()) [[likely]]
-      return blocks_.insert(key);
-    return insert_small(key);
+    if (!blocks_.has_room()) [[unlikely]]
+      return insert_elsewhere(key);
+    return blocks_.insert(key);
   }
 
   // id_of(i) is the i-th id.
@@ -80,7 +80,7 @@ class WideTable {
     std::size_t done = 0;
     while (done < count && !blocks_.has_begun()) {
       if (array_room() == 0) {
-        verdicts[done] = insert_small(hash_.slot(id_of(done)));
+        verdicts[done] = insert_elsewhere(hash_.slot(id_of(done)));
         ++done;
         continue;
       }
@@ -213,7 +213,7 @@ class WideTable {
   [[nodiscard]] bool take_ascending(const Slot* keys, std::size_t count) noexcept {
     if (blocks_.has_begun()) return blocks_.insert_ascending(keys, count);
     for (std::size_t i = 0; i < count; ++i) {
-      const Verdict verdict = blocks_.has_begun() ? blocks_.insert(keys[i]) : insert_small(keys[i]);
+      const Verdict verdict = insert_elsewhere(keys[i]);
       if (verdict != Verdict::fresh) return false;
     }
     return true;
@@ -239,7 +239,9 @@ class WideTable {
     const std::size_t used = array_.size() + array_.taken();
     return used < array_ids ? array_ids - used : 0;
   }
-  [[nodiscard, gnu::noinline]] Verdict insert_small(const Slot& key) noexcept {
+  // Where the blocks have no room, or have not begun.
+  [[nodiscard, gnu::noinline]] Verdict insert_elsewhere(Slot key) noexcept {
+    if (blocks_.has_begun()) return blocks_.insert(key);
     if (array_room() != 0) return array_.insert(key);
     if (array_.contains(key)) return Verdict::duplicate;
     if (!leave_array(0)) return Verdict::full;
