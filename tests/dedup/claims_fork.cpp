@@ -100,6 +100,12 @@ TEST_CASE("a child may destroy its copy while guards of the parent's are about")
           delete seen;
           return 0;
         }) == 0);
+  // Also after a claim of its own: the parent's guards are not counted among the child's.
+  CHECK(in_child([&] {
+          if (seen->claim(id_b, {.now = at(0)}).commit(at(0)) != Verdict::fresh) return 1;
+          delete seen;
+          return 0;
+        }) == 0);
   CHECK(claim.commit(at(0)) == Verdict::fresh);
   delete seen;
 }
