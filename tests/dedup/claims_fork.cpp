@@ -1,6 +1,9 @@
+#include <atomic>
 #include <cstdint>
 #include <iostream>
 #include <optional>
+#include <thread>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -108,6 +111,30 @@ TEST_CASE("a child may destroy its copy while guards of the parent's are about")
         }) == 0);
   CHECK(claim.commit(at(0)) == Verdict::fresh);
   delete seen;
+}
+
+TEST_CASE(
+    "a child's guard of a Sharded one asks for no lock, which a thread may have held for ever") {
+  idem::Deduplicator<Uuid, idem::Policy<idem::Claims, idem::Sharded<1>>> seen;
+  auto claim = seen.claim(id_a, {.now = at(0)});
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    for (std::uint64_t i = 0; !stop; ++i) (void)seen.insert(Uuid(3, i % 1000));
+  });
+  int failed = 0;
+  for (int fork = 0; fork < 20 && failed == 0; ++fork) {
+    failed = in_child([&] {
+      ::alarm(20);  // a lock that nobody holds any more would hang it
+      if (claim.holds()) return 1;
+      if (claim.renew(at(1)) != Verdict::fenced) return 2;
+      auto moved = std::move(claim);
+      return moved.commit(at(1)) == Verdict::fenced ? 0 : 3;
+    });
+  }
+  stop = true;
+  other.join();
+  CHECK(failed == 0);
+  CHECK(claim.commit(at(2)) == Verdict::fresh);
 }
 
 }  // namespace

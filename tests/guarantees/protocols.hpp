@@ -404,7 +404,7 @@ struct SnapshotWithOffset {
 // The effect is a line in a log, and the set is what the log says. Careful: the log takes lines of
 // the last one who opened it only, as a lock on the file or an epoch would; and a process that does
 // not know whether its line stands ends, so that the next one reads the log.
-template <bool careful>
+template <bool careful, bool endless_lease = false>
 struct EffectLog {
   struct Log {
     std::vector<std::uint64_t> lines{};
@@ -439,6 +439,12 @@ struct EffectLog {
     if (claim.verdict() != Verdict::in_progress) delivery.acknowledge();
   }
 
+  static Seen::Options with_lease() {
+    auto with = options();
+    if (endless_lease) with.claims.lease = idem::Duration::max();
+    return with;
+  }
+
   bool append(std::uint64_t message) try {
     return outside.log.transact("append the effect", [&](Log& log) {
       if (log.epoch != epoch) return false;
@@ -453,7 +459,7 @@ struct EffectLog {
   World& world;
   Outside& outside;
   std::uint64_t epoch = 0;
-  Seen seen{options()};
+  Seen seen{with_lease()};
 };
 
 // T{set, offset, effect}: all in one database, and the start seeks to the offset.

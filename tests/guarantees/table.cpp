@@ -235,17 +235,21 @@ void check_promise(const Protocol& protocol, const SimulationReport& report) {
   }
 }
 
+SimulationOptions random_faults() {
+  return {.messages = 3,
+          .copies = 2,
+          .crashes = 3,
+          .pauses = 3,
+          .refusals = 2,
+          .lies = 2,
+          .timers = 2,
+          .workers = 4,
+          .seeds = soaked(1'000)};
+}
+
 TEST_CASE("random faults of every kind, three messages, four workers, each a process") {
   for (const Protocol& protocol : all_protocols()) {
-    const SimulationReport report = protocol.run({.messages = 3,
-                                                  .copies = 2,
-                                                  .crashes = 3,
-                                                  .pauses = 3,
-                                                  .refusals = 2,
-                                                  .lies = 2,
-                                                  .timers = 2,
-                                                  .workers = 4,
-                                                  .seeds = soaked(1'000)});
+    const SimulationReport report = protocol.run(random_faults());
     CAPTURE(protocol.name);
     CAPTURE(to_string(report));
     check_promise(protocol, report);
@@ -266,6 +270,17 @@ TEST_CASE("claims in memory: threads of one process are told apart, other proces
   CHECK(effects(simulate<InMemory::Outside, InMemory>(options)) == "2..2");
 }
 
+TEST_CASE("the effect log under threads: a lease that runs out lets another thread append too") {
+  SimulationOptions options{.copies = 1, .crashes = 1, .pauses = 1};
+  options.takeover = Takeover::thread;
+  using WithLease = EffectLog<true>;
+  CHECK(effects(simulate<WithLease::Outside, WithLease>(options)) == "1..2");
+  using WithoutEnd = EffectLog<true, true>;
+  CHECK(effects(simulate<WithoutEnd::Outside, WithoutEnd>(options)) == "1..1");
+  options.takeover = Takeover::process;
+  CHECK(effects(simulate<WithoutEnd::Outside, WithoutEnd>(options)) == "1..1");
+}
+
 // As asked for by IDEM_REPLAY.
 TEST_CASE("replay of one run") {
   const char* const asked = std::getenv("IDEM_REPLAY");
@@ -277,11 +292,16 @@ TEST_CASE("replay of one run") {
   }
   for (const Protocol& protocol : all_protocols()) {
     if (protocol.name != text.substr(0, first)) continue;
+    const std::string name = text.substr(first + 2, second - first - 2);
+    const Schedule schedule = idem::testing::parse_schedule(text.substr(second + 2));
+    if (name == "random") {
+      std::cout << protocol.steps(random_faults(), schedule);
+      return;
+    }
     for (const Column& column : columns()) {
-      if (column.name != text.substr(first + 2, second - first - 2)) continue;
+      if (column.name != name) continue;
       for (const SimulationOptions& options : column.options(protocol)) {
-        std::cout << protocol.steps(options,
-                                    idem::testing::parse_schedule(text.substr(second + 2)));
+        std::cout << protocol.steps(options, schedule);
       }
       return;
     }
