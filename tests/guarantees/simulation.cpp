@@ -211,19 +211,30 @@ TEST_CASE("a handler that never acknowledges is stuck, one that never ends too")
   };
   CHECK(simulate<Outside, Endless>({.crashes = 0, .max_steps = 100}).stuck == 1);
 
-  // Even one that survives everything that is thrown at it.
+  // Even one that survives everything that is thrown at it; and it dies of a crash like any other.
   struct Stubborn {
-    Stubborn(World& in, Outside&) : world(in) {}
-    void handle(const Delivery&) {
-      for (int i = 0; i < 10; ++i) try {
+    Stubborn(World& in, Outside& made) : world(in), outside(made) {}
+    void handle(const Delivery& delivery) {
+      for (int i = 0; i < 5; ++i) {
+        try {
           world.step("once more");
         } catch (...) {
         }
+      }
+      outside.sink.apply(delivery.message);
+      delivery.acknowledge();
+    }
+    void idle() {
+      try {
+        world.step("idle");
+      } catch (...) {
+      }
     }
     World& world;
+    Outside& outside;
   };
-  CHECK(simulate<Outside, Stubborn>({.crashes = 1, .max_passes = 1000, .max_steps = 200}).stuck >
-        0);
+  CHECK(effects(simulate<Outside, Stubborn>({.copies = 1, .crashes = 2})) == "1..3");
+  CHECK(simulate<Outside, Stubborn>({.copies = 1, .crashes = 1, .max_steps = 4}).stuck > 0);
 }
 
 TEST_CASE("what a dead process does has no effect, in destructors and in handlers that catch all") {

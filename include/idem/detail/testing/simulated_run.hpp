@@ -111,6 +111,7 @@ class SimulatedRun {
     try {
       Handling handling(*this);
       process.emplace(world_, *outside_);
+      end_if_dead();
       failed_starts_ = 0;
     } catch (const std::exception& error) {
       if (world_.trace_ != nullptr) world_.remark(std::string("the start threw: ") + error.what());
@@ -139,7 +140,8 @@ class SimulatedRun {
     try {
       Handling handling(*this);
       process->handle(delivery);
-      if (world_.is_positioned_ && !world_.is_dead_) world_.topic_[at].is_settled = true;
+      end_if_dead();
+      if (world_.is_positioned_) world_.topic_[at].is_settled = true;
       return true;
     } catch (const std::exception& error) {
       if (world_.trace_ != nullptr)
@@ -153,11 +155,19 @@ class SimulatedRun {
     }
   }
 
+  // It may have caught everything that was thrown at it.
+  void end_if_dead() const {
+    if (!world_.is_dead_) return;
+    if (world_.steps_ >= options_.max_steps) throw EndlessRun{};
+    throw testing::Crash{};
+  }
+
   bool be_idle(Process& process) {
     if constexpr (has_idle) {
       try {
         Handling handling(*this);
         process.idle();
+        end_if_dead();
       } catch (const std::exception&) {
         return false;
       }
