@@ -34,6 +34,7 @@ struct KeyTraits;
 
 // memory/
 struct SetOptions;
+struct IdMapOptions;
 struct TimeWindowOptions;
 struct EventWindowOptions;
 struct TimeWindowCounters;

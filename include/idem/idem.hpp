@@ -30,6 +30,7 @@
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/cuckoo_filter.hpp>
+#include <idem/memory/id_map.hpp>
 #include <idem/memory/id_set.hpp>
 #include <idem/memory/inverse_filter.hpp>
 #include <idem/memory/set_options.hpp>

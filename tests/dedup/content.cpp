@@ -55,6 +55,11 @@ static_assert(
     std::is_same_v<Seen<idem::HostileKeys>::Memory,
                    idem::TimeWindowRing<Uuid, idem::WindowMode::fixed, idem::WindowTime::arrival,
                                         Digest, idem::SipHash>>);
+static_assert(
+    std::is_same_v<Deduplicator<Uuid, Policy<CompareContent>>::Memory, idem::IdMap<Uuid, Digest>>);
+static_assert(
+    std::is_same_v<Deduplicator<std::string, Policy<CompareContent, idem::HostileKeys>>::Memory,
+                   idem::IdMap<Digest, Digest, idem::SipHash>>);
 static_assert(Seen<>::compares_content && !Deduplicator<Uuid>::compares_content);
 static_assert(idem::SettlingPayloads<Seen<>::Memory> && !idem::Carrying<Ring>);
 

@@ -340,6 +340,10 @@ TEST_CASE(
   equals_oracle<Deduplicator<Uuid, OfRing<Sharded<4>>>>(30'000, for_ever);
   equals_oracle<Deduplicator<Uuid, OfRing<Claims, Sharded<4>, idem::HostileKeys>>>(30'000,
                                                                                    for_ever);
+  equals_oracle<Deduplicator<Uuid, Policy<CompareContent, Claims>>>(50'000, idem::IdMapOptions{});
+  equals_oracle<Deduplicator<std::uint64_t, Policy<CompareContent, Claims, Sharded<4>>>>(
+      30'000, idem::IdMapOptions{});
+  equals_oracle<Deduplicator<std::string, Policy<CompareContent>>>(30'000, idem::IdMapOptions{});
   equals_oracle<Deduplicator<std::string, Policy<Remember<idem::TimeWindowRing<Digest>>,
                                                  CompareContent, Claims, Sharded<3>>>>(30'000,
                                                                                        for_ever);

@@ -35,7 +35,14 @@ struct IdsKind {
   static typename Set::Options options() { return {.seed = seed}; }
   static typename Set::Options options_to_load() { return {}; }
   static void step(Set& set, std::size_t i) {
-    (void)set.insert(i == 3 ? typename Set::Stored{} : spread_id<typename Set::Stored>(i));
+    const auto id = i == 3 ? typename Set::Stored{} : spread_id<typename Set::Stored>(i);
+    if constexpr (requires { typename Set::Payload; }) {
+      const typename Set::Payload payload{i};
+      typename Set::Payload first{};
+      (void)set.insert(id, payload, first);
+    } else {
+      (void)set.insert(id);
+    }
   }
   // The same ids backwards, with others that go again.
   static Set detour(std::size_t count) {
@@ -536,6 +543,8 @@ constexpr std::array subjects = {
         "window_cuckoo_filter_sliding"),
     subject<BackedKind, 200>("backed_window"),
     subject<ShardsKind, 240>("shards"),
+    subject<IdsKind<idem::IdMap<Uuid, Digest>>, 150>("id_map"),
+    subject<IdsKind<idem::IdMap<std::uint64_t, std::uint64_t>>, 260>("id_map_64"),
     subject<ProducerKind<idem::ProducerTracker>, 400>("producer_tracker"),
     subject<ProducerKind<idem::Strict64Tracker>, 400>("strict64_tracker"),
     subject<MonotonicKind, 300>("monotonic_tracker"),

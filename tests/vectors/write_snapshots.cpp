@@ -138,6 +138,16 @@ void write_memories(Hostile& to) {
     std::copy_n(bytes.begin() + payload, 16, bytes.begin() + payload + 16);
   });
   to.field("uuid_set", "other-seed", 40, 8, 1, "another seed: the ids are not in its order");
+  to.add("id_map", "descending", true, "two rows have changed places", [](Bytes& bytes) {
+    std::swap_ranges(bytes.begin() + payload, bytes.begin() + payload + 32,
+                     bytes.begin() + payload + 32);
+  });
+  to.add("id_map", "twice", true, "an id twice, with two payloads", [](Bytes& bytes) {
+    std::copy_n(bytes.begin() + payload, 16, bytes.begin() + payload + 32);
+  });
+  to.field("id_map", "elements-one-more", 56, 8, 7, "one element more than there are");
+  to.field("id_map", "payload-cut", 64, 8, 6 * 32 - 16, "half a row");
+  to.field("id_map", "variant-64", 16, 1, 1, "payloads of 64 bits where digests are wanted");
   to.field("bloom_filter", "no-blocks", 24, 8, 0, "no blocks");
   to.field("bloom_filter", "blocks-2-58", 24, 8, std::uint64_t{1} << 58,
            "so many blocks that their bytes wrap to none");

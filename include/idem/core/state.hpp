@@ -32,6 +32,7 @@ enum class StateKind : std::uint16_t {
   window_cuckoo_filter = 12,
   backed_window = 13,
   shards = 14,
+  id_map = 15,
 };
 
 // What a type of component is, as far as it decides what its bytes mean; docs/format.md lists the

@@ -27,6 +27,7 @@
 #include <idem/detail/dedup/one_thread.hpp>
 #include <idem/detail/dedup/shard_state.hpp>
 #include <idem/detail/dedup/shards.hpp>
+#include <idem/memory/id_map.hpp>
 #include <idem/memory/id_set.hpp>
 
 namespace idem::inline IDEM_ABI {

@@ -34,6 +34,9 @@ namespace idem::inline IDEM_ABI {
 // moved, and ids that met a full block and were placed under another seed.
 using SetWork = detail::TableWork;
 
+template <class Id, class PayloadT, HashPolicy HashT>
+class IdMap;
+
 // Remembers fixed-width ids exactly, for ever.
 //
 // Guarantee   an id is `fresh` the first time and `duplicate` ever after, until forget() or
@@ -65,6 +68,9 @@ class IdSet {
   using Hash = HashT;
   template <HashPolicy Other>
   using WithHash = IdSet<Id, Other>;
+  // Another engine; include memory/id_map.hpp.
+  template <class Payload>
+  using WithPayload = IdMap<Id, Payload, HashT>;
 
   static constexpr Errors errors{};
   static constexpr bool needs_time = false;

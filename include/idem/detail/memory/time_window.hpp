@@ -170,6 +170,34 @@ class TimeWindow {
     busy_ = true;
   }
 
+  // forget() for a window whose front never expires: the oldest id moves into the place. While the
+  // index is made anew the place stays empty, and close_holes() gets at it later.
+  [[nodiscard]] bool take_out(const Id& id) noexcept {
+    static_assert(!stamped);
+    const Found found = find(id, slot_of(hash_, id));
+    if (!found.is_there) return false;
+    work_ = 0;
+    make_hole(found);
+    if (index_.phase() != Phase::migrating) fill_hole(found.position);
+    (void)close_holes(2);
+    busy_ = true;
+    maintain();
+    return true;
+  }
+  // Moves up to `entries` ids from the tail to the head, so that the tail comes to the holes between
+  // them. Whether there were any.
+  [[nodiscard]] bool close_holes(std::uint64_t entries) noexcept {
+    if (!has_holes()) return false;
+    for (; has_holes() && entries != 0; --entries, ++work_) {
+      step_over_holes();
+      if (!has_holes() || entries_.is_hole(entries_.tail()) || !can_append()) break;
+      requeue();
+    }
+    busy_ = true;
+    return true;
+  }
+  [[nodiscard]] bool has_holes() const noexcept { return entries_.holes() != 0; }
+
   // From here on `now` means what the latest instant meant.
   void restart_clock(std::int64_t now) noexcept { clock_.restart(now); }
   [[nodiscard]] std::int64_t shifted(std::int64_t now) const noexcept {
@@ -306,6 +334,14 @@ class TimeWindow {
     if (!make_room()) return Verdict::full;
     append(entry.id, index_.spot(hash), entry.mark, entry.stamp, entry.payload);
     return Verdict::fresh;
+  }
+  // What lies where a walk has been.
+  [[nodiscard]] const Id& id_at(Position place) const noexcept { return entries_.id_at(place); }
+  [[nodiscard]] Payload payload_at(Position place) const noexcept {
+    Payload payload{};
+    if constexpr (payload_bytes != 0)
+      std::memcpy(&payload, entries_.payload_at(place), payload_bytes);
+    return payload;
   }
   [[nodiscard]] bool is_in_time(const Entry& entry) const noexcept {
     return (stamped ? entry.stamp : entry.mark) >= clock_.first_alive;
@@ -473,6 +509,24 @@ class TimeWindow {
     entries_.make_hole(found.position);
   }
 
+  // At the tail, some a call.
+  void step_over_holes() noexcept {
+    for (std::uint64_t i = 0; i < looked_at_a_call && has_holes(); ++i, ++work_) {
+      if (!entries_.is_hole(entries_.tail())) return;
+      entries_.step_over_hole();
+    }
+  }
+  // Moves the id at the tail into the hole, if one lies between.
+  void fill_hole(Position hole) noexcept {
+    step_over_holes();
+    if (!entries_.range().holds(hole) || entries_.is_hole(entries_.tail())) return;
+    const Id id = entries_.id_at(entries_.tail());
+    const std::uint64_t hash = slot_of(hash_, id);
+    if (!(id == Id{})) find(id, hash).slot.vacate();
+    entries_.fill_hole(hole);
+    if (!(id == Id{})) (void)index_.place(index_.spot(hash), hole, entries_.range());
+  }
+
   // ---- making room ------------------------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t allowance() const noexcept {
@@ -598,9 +652,8 @@ class TimeWindow {
   void requeue() noexcept {
     const Position p = entries_.tail();
     const Id id = entries_.id_at(p);
-    const std::int64_t stamp = stamp_of(p);
-    Payload payload{};
-    if constexpr (payload_bytes != 0) std::memcpy(&payload, entries_.payload_at(p), payload_bytes);
+    const std::int64_t stamp = stamped ? stamp_of(p) : clock_.granule;
+    const Payload payload = payload_at(p);
     const std::uint64_t hash = slot_of(hash_, id);
     if (!(id == Id{})) find(id, hash).slot.vacate();
     entries_.leave_tail();

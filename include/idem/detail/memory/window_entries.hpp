@@ -75,6 +75,7 @@ class WindowEntries {
   // ---- what lies there --------------------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] std::uint64_t holes() const noexcept { return holes_; }
   [[nodiscard]] bool holds_zero() const noexcept { return holds_zero_; }
   [[nodiscard]] Position zero_position() const noexcept { return zero_position_; }
 
@@ -173,6 +174,16 @@ class WindowEntries {
   }
   void step_over_hole() noexcept {
     --mark_at(mark_tail_).holes;
+    --holes_;
+    step();
+  }
+
+  // Moves the id at the tail into the hole at p, a place in use.
+  void fill_hole(Position p) noexcept {
+    id_at(p) = id_at(tail_);
+    if constexpr (payload_bytes != 0) std::memcpy(payload_at(p), payload_at(tail_), payload_bytes);
+    if (holds_zero_ && zero_position_ == tail_) zero_position_ = p;
+    --mark_at(mark_of(p)).holes;
     --holes_;
     step();
   }
