@@ -53,7 +53,30 @@ struct Claiming {
   }
 };
 
+// With a digest of 128 bits beside each key, and compared; the digest itself was made elsewhere.
+struct Comparing {
+  idem::Deduplicator<Uuid, idem::Policy<idem::CompareContent>> seen{
+      {.memory = {.expected_keys = keys, .seed = seed}}};
+  bool insert(const Uuid& id) {
+    return seen.insert(id, idem::Digest{id.lo(), id.hi()}) == Verdict::fresh;
+  }
+};
+
 constexpr std::size_t batch = 512;
+
+struct ComparingBatches {
+  Comparing one;
+  std::vector<idem::Digest> digests = std::vector<idem::Digest>(batch);
+  std::vector<Verdict> verdicts = std::vector<Verdict>(batch);
+  std::size_t insert(std::span<const Uuid> ids) {
+    for (std::size_t i = 0; i < ids.size(); ++i) digests[i] = {ids[i].lo(), ids[i].hi()};
+    one.seen.insert(ids, {.now = idem::Instant()}, std::span(digests).first(ids.size()),
+                    std::span(verdicts).first(ids.size()));
+    std::size_t fresh = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) fresh += verdicts[i] == Verdict::fresh;
+    return fresh;
+  }
+};
 
 struct BareBatches {
   Bare bare;
@@ -156,6 +179,8 @@ int main(int argc, char** argv) {
                               {"Deduplicator, claim and commit", run<Claiming>},
                               {"UuidSet, batches of 512", run<BareBatches>},
                               {"claims of batches, then commits", run<ClaimingBatches>},
+                              {"CompareContent, insert", run<Comparing>},
+                              {"CompareContent, batches of 512", run<ComparingBatches>},
                               {"plant: two of them", run<ClaimingTwice>},
                               {"nothing", run<Nothing>}};
     for (std::size_t round = 0; round < rounds; ++round) {

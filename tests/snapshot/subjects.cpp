@@ -37,7 +37,8 @@ struct IdsKind {
   static void step(Set& set, std::size_t i) {
     const auto id = i == 3 ? typename Set::Stored{} : spread_id<typename Set::Stored>(i);
     if constexpr (requires { typename Set::Payload; }) {
-      const typename Set::Payload payload{i};
+      // Of 64-bit ids the first is zero, too.
+      const typename Set::Payload payload{i == 3 ? 0 : i};
       typename Set::Payload first{};
       (void)set.insert(id, payload, first);
     } else {
