@@ -251,16 +251,21 @@ class CuckooTable {
 
   void in_ring(std::size_t count, const auto& hash_of, const auto& work) const noexcept {
     constexpr std::size_t ahead = 32;
-    std::array<Place, ahead> coming;
+    // Three arrays and not one of Places: g++ copies a Place as a vector, and reading in one piece
+    // what was just written in two waits for the store.
+    std::array<std::uint64_t, ahead> firsts, seconds;
+    std::array<Word, ahead> patterns;
     const auto prepare = [&](std::size_t i) {
       const Place place = place_of(hash_of(i));
       fetch(place.first);
       fetch(place.second);
-      coming[i % ahead] = place;
+      firsts[i % ahead] = place.first;
+      seconds[i % ahead] = place.second;
+      patterns[i % ahead] = place.pattern;
     };
     for (std::size_t i = 0; i < smaller(ahead, count); ++i) prepare(i);
     for (std::size_t i = 0; i < count; ++i) {
-      const Place place = coming[i % ahead];
+      const Place place{firsts[i % ahead], seconds[i % ahead], patterns[i % ahead]};
       if (i + ahead < count) prepare(i + ahead);
       work(place, i);
     }
