@@ -144,7 +144,9 @@ struct WindowFilterKind {
   }
   static typename Filter::Options options_to_load() { return Where::options(); }
   static void step(Filter& filter, std::size_t i) {
-    const idem::At at{.now = at_ns(100 * i), .event = at_ns(100 * i - i % 5 * 170)};
+    const auto tick = static_cast<std::int64_t>(i);
+    const auto event = idem::Duration::nanoseconds(100 * tick - tick % 5 * 170);
+    const idem::At at{.now = at_ns(100 * i), .event = idem::Instant::at(event)};
     const auto id = spread_id<typename Filter::Stored>(i);
     (void)filter.insert(i == 3 ? typename Filter::Stored{} : id, at);
     if (i % 4 == 1) (void)filter.insert(spread_id<typename Filter::Stored>(i / 2), at);
