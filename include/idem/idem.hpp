@@ -23,6 +23,7 @@
 #include <idem/dedup/counters.hpp>
 #include <idem/dedup/deduplicator.hpp>
 #include <idem/dedup/identities.hpp>
+#include <idem/dedup/policies.hpp>
 #include <idem/dedup/policy.hpp>
 #include <idem/dedup/sequence_memory.hpp>
 #include <idem/fwd.hpp>

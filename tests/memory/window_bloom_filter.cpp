@@ -50,7 +50,7 @@ using SlidingEvent = WindowBloomFilter<std::uint64_t, WindowMode::sliding, Windo
 static_assert(idem::Memory<Fixed> && idem::Memory<Event>);
 static_assert(idem::Hashing<WindowBloomFilter<idem::Digest>>);
 static_assert(!idem::Forgetting<Fixed> && !idem::Settling<Fixed>);
-static_assert(Fixed::errors == idem::Errors{.may_drop = true});
+static_assert(Fixed::errors == idem::Errors{.may_miss = true, .may_drop = true});
 static_assert(Fixed::needs_time);
 static_assert(std::is_nothrow_move_assignable_v<Fixed>);
 static_assert(!std::is_nothrow_copy_assignable_v<Fixed>);

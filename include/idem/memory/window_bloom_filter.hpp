@@ -75,7 +75,7 @@ class WindowBloomFilter {
   template <HashPolicy Other>
   using WithHash = WindowBloomFilter<Id, window_mode, window_time, Other>;
 
-  static constexpr Errors errors{.may_drop = true};
+  static constexpr Errors errors{.may_miss = true, .may_drop = true};
   static constexpr bool needs_time = true;
   static constexpr WindowMode mode = window_mode;
   static constexpr WindowTime time = window_time;

@@ -79,7 +79,7 @@ class WindowCuckooFilter {
   template <HashPolicy Other>
   using WithHash = WindowCuckooFilter<Id, window_mode, Other>;
 
-  static constexpr Errors errors{.may_drop = true};
+  static constexpr Errors errors{.may_miss = true, .may_drop = true};
   static constexpr bool needs_time = true;
   static constexpr WindowMode mode = window_mode;
   static constexpr WindowTime time = WindowTime::arrival;

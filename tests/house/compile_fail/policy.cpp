@@ -9,6 +9,10 @@ idem::Deduplicator<idem::Uuid,
                    idem::Policy<idem::Claims, idem::HostileKeys, idem::Remember<idem::UuidSet>,
                                 idem::Counters, idem::Sharded<4>>>
     seen;
+// Over a memory that never errs the word changes nothing, and code that is generic may say it.
+idem::Deduplicator<idem::Uuid, idem::Policy<idem::AcceptFalseDuplicates>> generous;
+idem::Deduplicator<idem::Uuid, idem::Extend<idem::MayRepeatAFew<idem::Uuid>, idem::Sharded<4>>>
+    extended({.memory = {.size = idem::bytes(64)}});
 
 #elif CASE == 1  // must-fail: names something that is no axis
 struct Gadgets {};
@@ -57,4 +61,27 @@ auto elsewhere = std::move(seen);
 // Counters have to be named.
 idem::Deduplicator<idem::Uuid> seen;
 auto counters = seen.counters();
+
+#elif CASE == 13  // must-fail: HostileKeys needs a memory whose hash can be replaced
+idem::Deduplicator<idem::ProducerBatch, idem::Extend<idem::OnceInSequence, idem::HostileKeys>> seen;
+
+#elif CASE == 14  // must-fail: Claims need a memory that cannot drop a message
+idem::Deduplicator<idem::ProducerBatch, idem::Extend<idem::OnceInSequence, idem::Claims>> seen;
+
+#elif CASE == 15  // must-fail: Claims need a memory that cannot drop a message
+idem::Deduplicator<idem::Uuid, idem::Extend<idem::MayLoseAFew<idem::Uuid>, idem::Claims>> seen({});
+
+#elif CASE == 16  // must-fail: Claims need a memory that cannot drop a message
+// It forgets when it must, and cannot hold room.
+idem::Deduplicator<idem::Uuid, idem::Extend<idem::MayRepeatAFew<idem::Uuid>, idem::Claims>> seen(
+    {});
+
+#elif CASE == 17  // must-fail: names an axis twice
+idem::Deduplicator<idem::Uuid, idem::Extend<idem::RecordedWhenDone<idem::Uuid>, idem::Claims>> seen(
+    {});
+
+#elif CASE == 18  // must-fail: constraint|no matching|invalid reference
+// There is no guess to refute.
+idem::Deduplicator<idem::Uuid> seen;
+bool refuted = seen.refute(idem::Uuid(1, 1));
 #endif
