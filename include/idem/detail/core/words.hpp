@@ -62,4 +62,16 @@ template <class T>
 #endif
 }
 
+// Both halves of the product in one word, exclusive or: mixes every bit of both factors.
+[[nodiscard]] constexpr std::uint64_t folded_product(std::uint64_t a, std::uint64_t b) noexcept {
+#if defined(__SIZEOF_INT128__)
+  // Of one multiplication, which compilers do not make of two.
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+#else
+  return multiply_high(a, b) ^ a * b;
+#endif
+}
+
 }  // namespace idem::inline IDEM_ABI::detail

@@ -20,10 +20,9 @@ class BlockOrder {
   static_assert(block_slots <= 256);
 
  public:
-  // `buckets` is the number of them in the whole table. Slots of one hash come in any order. Valid
-  // until the next call.
-  [[nodiscard]] std::span<const Slot> run(const Slot* block, std::uint64_t buckets) noexcept {
-    const std::uint64_t fine = buckets * (bins / block_buckets);
+  // `layout` says where in the whole table a hash belongs. Slots of one hash come in any order.
+  // Valid until the next call.
+  [[nodiscard]] std::span<const Slot> run(const Slot* block, const auto& layout) noexcept {
     std::array<std::uint8_t, bins> counts{};
     unsigned count = 0;
     for (unsigned i = 0; i < block_slots; ++i) {
@@ -32,7 +31,8 @@ class BlockOrder {
       count += slot.hash != 0;
     }
     for (unsigned i = 0; i < count; ++i) {
-      bins_[i] = static_cast<std::uint16_t>(multiply_high(gathered_[i].hash, fine) % bins);
+      bins_[i] =
+          static_cast<std::uint16_t>(layout.part(gathered_[i].hash, bins / block_buckets) % bins);
       ++counts[bins_[i]];
     }
     add_up(counts);

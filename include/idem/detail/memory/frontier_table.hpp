@@ -320,7 +320,7 @@ class FrontierTable {
     return goes_on;
   }
 
-  // In ascending order of the hashes: sort_block(block, buckets of the whole table) for each block
+  // In ascending order of the hashes: sort_block(block, its layout) for each block
   // that has all its ids, and sort_slots(each_slot) for any other range of hashes.
   template <class SortBlock, class SortSlots>
   void each_range(SortBlock&& sort_block, SortSlots&& sort_slots) const {
@@ -334,7 +334,7 @@ class FrontierTable {
     }
     const auto sort = [&](const Layout& layout, std::uint64_t number) {
       const Slot* const block = layout.block(number);
-      if (overflow_.size() == 0 || !is_full_block(block)) return sort_block(block, layout.buckets);
+      if (overflow_.size() == 0 || !is_full_block(block)) return sort_block(block, layout);
       sort_slots([&](const auto& take) {
         for (unsigned i = 0; i < block_slots; ++i) take(block[i]);
         overflow_.each([&](const Slot& slot) {
@@ -413,8 +413,10 @@ class FrontierTable {
       return bucket(number * block_buckets);
     }
     // The number of the bucket where an id belongs, and of its block.
-    [[nodiscard]] std::uint64_t home(std::uint64_t hash) const noexcept {
-      return multiply_high(Rules::position(hash, bend), buckets);
+    [[nodiscard]] std::uint64_t home(std::uint64_t hash) const noexcept { return part(hash, 1); }
+    // The same for buckets cut into so many parts.
+    [[nodiscard]] std::uint64_t part(std::uint64_t hash, unsigned parts) const noexcept {
+      return multiply_high(Rules::position(hash, bend), buckets * parts);
     }
     [[nodiscard]] std::uint64_t block_of(std::uint64_t hash) const noexcept {
       return home(hash) / block_buckets;
@@ -539,14 +541,21 @@ class FrontierTable {
   [[nodiscard, gnu::always_inline]] inline Verdict insert_in_room(const Slot& key,
                                                                   Slot* bucket) noexcept {
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
-      if (may_hold(bucket, key)) [[unlikely]] {
-        if (key.hash == 0) break;
-        if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
-      }
-      if (!is_full(bucket)) [[likely]] {
+      // One branch on what was loaded, not two: they are what fills the processor's window.
+      const bool found = may_hold(bucket, key), full = is_full(bucket);
+      if (!(found | full)) [[likely]] {
         push(bucket, key);
         ++size_;
         return Verdict::fresh;
+      }
+      if (found) {
+        if (key.hash == 0) break;
+        if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
+        if (!full) {
+          push(bucket, key);
+          ++size_;
+          return Verdict::fresh;
+        }
       }
       bucket = next(bucket);
     }

@@ -57,18 +57,14 @@ class RoundFunction<Xxh3Hash> {
         second_flip_(hash.slot(3)),
         second_factor_(hash.slot(4) | 1) {}
   [[nodiscard]] std::uint64_t first(std::uint64_t word) const noexcept {
-    return folded(word ^ first_flip_, first_factor_);
+    return folded_product(word ^ first_flip_, first_factor_);
   }
   [[nodiscard]] std::uint64_t second(std::uint64_t word) const noexcept {
-    return folded(word ^ second_flip_, second_factor_);
+    return folded_product(word ^ second_flip_, second_factor_);
   }
   [[nodiscard]] const Xxh3Hash& hash() const noexcept { return hash_; }
 
  private:
-  [[nodiscard]] static std::uint64_t folded(std::uint64_t a, std::uint64_t b) noexcept {
-    return multiply_high(a, b) ^ a * b;
-  }
-
   Xxh3Hash hash_;
   std::uint64_t first_flip_;
   std::uint64_t first_factor_;

@@ -176,8 +176,8 @@ class WideTable {
           },
           [&](const auto& entry) { visit(entry.id); });
     };
-    const auto by_block = [&](const Slot* block, std::uint64_t buckets) {
-      const std::span<const Slot> slots = block_order.run(block, buckets);
+    const auto by_block = [&](const Slot* block, const auto& layout) {
+      const std::span<const Slot> slots = block_order.run(block, layout);
       for (std::size_t i = 0; i < slots.size();) {
         if (i + 1 < slots.size() && slots[i].hash == slots[i + 1].hash) [[unlikely]] {
           const std::size_t begin = i;
