@@ -17,7 +17,6 @@
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/cuckoo_filter.hpp>
 #include <idem/memory/inverse_filter.hpp>
-#include <idem/memory/time_window_ring.hpp>
 
 #include "figures.hpp"
 
@@ -95,10 +94,7 @@ int packages(const std::vector<std::string>& names) {
   // Room for a quarter of them: it must forget.
   idem::Deduplicator<PackageId, Policy<Remember<idem::InverseFilter<Digest>>>> inverse(
       {.memory = {.size = idem::bytes(64 * (all.size() / 16 + 1)), .seed = seed}});
-  idem::Deduplicator<PackageId,
-                     Policy<Remember<idem::TimeWindowRing<Digest>>, idem::CompareContent>>
-      checksums({.memory = {.window = idem::Duration::max()}});
-  constexpr idem::At always{.now = idem::Instant{}};
+  idem::Deduplicator<PackageId, Policy<idem::CompareContent>> checksums;
   idem::ContentHashSet descriptions;
 
   std::map<PackageId, std::string> first_checksum;
@@ -119,7 +115,7 @@ int packages(const std::vector<std::string>& names) {
     figures.compare(exact.insert(package.id), is_new ? Verdict::fresh : Verdict::duplicate);
 
     const bool is_same = first->second == package.checksum;
-    const Verdict checked = checksums.insert(package.id, always, package.checksum);
+    const Verdict checked = checksums.insert(package.id, package.checksum);
     figures.compare(checked, is_new    ? Verdict::fresh
                              : is_same ? Verdict::duplicate
                                        : Verdict::conflict);

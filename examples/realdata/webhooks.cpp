@@ -13,7 +13,6 @@
 
 #include <idem/dedup/deduplicator.hpp>
 #include <idem/memory/content_hash_set.hpp>
-#include <idem/memory/time_window_ring.hpp>
 
 #include "figures.hpp"
 
@@ -48,10 +47,7 @@ int webhooks(const std::vector<std::string>& names) {
   Figures figures;
   idem::ContentHashSet payloads;
   // Another content under a known id is a conflict, however long ago the first one was.
-  idem::Deduplicator<ObjectId, idem::Policy<idem::Remember<idem::TimeWindowRing<idem::Digest>>,
-                                            idem::CompareContent>>
-      objects({.memory = {.window = idem::Duration::max()}});
-  constexpr idem::At always{.now = idem::Instant{}};
+  idem::Deduplicator<ObjectId, idem::Policy<idem::CompareContent>> objects;
 
   std::set<std::string> events, seen_payloads;
   std::map<ObjectId, std::string> first_content;
@@ -74,7 +70,7 @@ int webhooks(const std::vector<std::string>& names) {
       ++of_payloads[verdict];
     } else if (fields.size() == 4 && fields[0] == "object") {
       const ObjectId key{fields[1], fields[2]};
-      const Verdict verdict = objects.insert(key, always, fields[3]);
+      const Verdict verdict = objects.insert(key, fields[3]);
       const auto [first, is_new] = first_content.emplace(key, fields[3]);
       const Verdict wanted = is_new                       ? Verdict::fresh
                              : first->second == fields[3] ? Verdict::duplicate
