@@ -72,6 +72,14 @@ class Judging(unittest.TestCase):
             for figure in row.figures(judging.Measurements(), card.QUICK):
                 self.assertTrue(figure.verdict.startswith("not run: "), (row.name, figure.name, figure.verdict))
 
+    def test_counted_instructions(self):
+        row = card.Instructions()
+        found = row.parse("instructions a call    bare     pinned      dedup   counting\n"
+                          "uuid_insert          167.32     167.32     167.32     171.00\n"
+                          "ring_batch           100.00          -     102.00     103.00\n")
+        self.assertEqual([figure.verdict for figure in row.figures(judging.Measurements(found), card.QUICK)],
+                         ["met", "missed", "met"])
+
     def test_names_are_unique(self):
         for row in card.ROWS:
             names = [figure.name for figure in row.figures(judging.Measurements(), card.QUICK)]
