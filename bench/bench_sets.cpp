@@ -3,6 +3,9 @@
 //
 //   bench_sets [--keys N]... [--rounds R] [--batch B] [--pages huge|given] [--tail|--memory] [--json FILE]
 //
+// -DIDEM_PEER_ANKERL_DIR (the include directory of martinus/unordered_dense) adds a peer that Debian
+// has not.
+//
 // --tail times every insert of a growing set by the wall clock instead, and prints the slowest ones
 // beside those of an empty loop: on a machine with other work these are mostly the machine's.
 // --memory grows each set to N keys once and tells what it holds, and the most it held, at sixteen sizes a decade.
@@ -37,6 +40,9 @@
 #if __has_include(<tsl/robin_set.h>)
 #include <tsl/robin_set.h>
 #define IDEM_BENCH_TSL 1
+#endif
+#if defined(IDEM_PEER_ANKERL)
+#include <ankerl/unordered_dense.h>
 #endif
 
 #include <idem/core/hash.hpp>
@@ -93,13 +99,12 @@ struct Counted {
 };
 
 struct SeededHash {
+  using is_avalanching = void;  // spares those that ask a second mixing
   idem::Xxh3Hash hash{idem::Seed{1, 2}};
   std::size_t operator()(const Uuid& id) const {
     return static_cast<std::size_t>(hash.slot(id.hi(), id.lo()));
   }
 };
-
-constexpr const char* not_found = "its header was not there when this was compiled";
 
 struct Result {
   double most_moved = 0;  // bytes, by one insert
@@ -187,6 +192,38 @@ Result run_ours(bool sized, bool batched) {
   return result;
 }
 
+// visit<Set>(name) for every peer there is, absl first; missing(name, why) for the others.
+template <class Visit, class Missing>
+void for_each_peer(const Visit& visit, [[maybe_unused]] const Missing& missing) {
+  using Equal = std::equal_to<Uuid>;
+  using Heap = Counted<Uuid>;
+#if defined(IDEM_BENCH_ABSL)
+  visit.template operator()<absl::flat_hash_set<Uuid, SeededHash, Equal, Heap>>(
+      "absl::flat_hash_set");
+#else
+  missing("absl::flat_hash_set", "needs libabsl-dev");
+#endif
+#if defined(IDEM_BENCH_BOOST)
+  visit.template operator()<boost::unordered_flat_set<Uuid, SeededHash, Equal, Heap>>(
+      "boost::unordered_flat_set");
+#else
+  missing("boost::unordered_flat_set", "needs Boost 1.81 (libboost1.81-dev)");
+#endif
+#if defined(IDEM_BENCH_TSL)
+  visit.template operator()<tsl::robin_set<Uuid, SeededHash, Equal, Heap>>("tsl::robin_set");
+#else
+  missing("tsl::robin_set", "needs robin-map-dev");
+#endif
+#if defined(IDEM_PEER_ANKERL)
+  visit.template operator()<ankerl::unordered_dense::set<Uuid, SeededHash, Equal, Heap>>(
+      "ankerl::unordered_dense::set");
+#else
+  missing("ankerl::unordered_dense::set", "needs -DIDEM_PEER_ANKERL_DIR");
+#endif
+  visit.template operator()<std::unordered_set<Uuid, SeededHash, Equal, Heap>>(
+      "std::unordered_set (slow)");
+}
+
 struct Contender {
   const char* name;
   std::function<Result()> run;
@@ -198,32 +235,16 @@ struct Contender {
 bool compare(bench::Rows& json) {
   for (const bool sized : {false, true}) {
     std::vector<Contender> contenders;
-#if defined(IDEM_BENCH_ABSL)
-    using Absl = absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
-    contenders.push_back({"absl::flat_hash_set", [=] { return run_peer<Absl>(sized); }});
-#else
-    json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys), "absl::flat_hash_set",
-                 not_found);
-#endif
+    for_each_peer(
+        [&]<class Set>(const char* name) {
+          contenders.push_back({name, [=] { return run_peer<Set>(sized); }});
+        },
+        [&](const char* name, const char* why) {
+          json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys), name, why);
+        });
     contenders.push_back({"UuidSet, batches", [=] { return run_ours(sized, true); }});
     contenders.push_back({"UuidSet, single", [=] { return run_ours(sized, false); }});
     contenders.push_back({"plant: two UuidSets", [=] { return run_plant(sized); }});
-#if defined(IDEM_BENCH_BOOST)
-    using Boost = boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
-    contenders.push_back({"boost::unordered_flat_set", [=] { return run_peer<Boost>(sized); }});
-#else
-    json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys),
-                 "boost::unordered_flat_set", not_found);
-#endif
-#if defined(IDEM_BENCH_TSL)
-    using Tsl = tsl::robin_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
-    contenders.push_back({"tsl::robin_set", [=] { return run_peer<Tsl>(sized); }});
-#else
-    json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys), "tsl::robin_set",
-                 not_found);
-#endif
-    using Std = std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>;
-    contenders.push_back({"std::unordered_set (slow)", [=] { return run_peer<Std>(sized); }});
     contenders.push_back({"nothing", [=] {
                             std::uint64_t sum = 0;
                             Result result = run([&](std::span<const Uuid> ids) {
@@ -276,19 +297,14 @@ void print_memory(bench::Rows& json, const char* name, Insert&& insert, Bytes&& 
     json.add("memory", size, name, {}, {{"bytes", now / size}, {"peak_bytes", most / size}});
     if (size >= 1e6) most_a_key = std::max(most_a_key, now / size);
   }
-  std::printf("%-28s %8.2f\n", name, most_a_key);
-}
-
-template <class Set>
-void print_memory_of_peer(bench::Rows& json, const char* name) {
-  held = peak = 0;
-  Set set;
-  print_memory(
-      json, name, [&](const Uuid& id) { return set.insert(id).second; }, [] { return held; });
+  std::printf("%-28s %12.2f", name, static_cast<double>(bytes()) / static_cast<double>(keys));
+  if (most_a_key > 0) std::printf(" %24.2f", most_a_key);
+  std::printf("\n");
 }
 
 void compare_memory(bench::Rows& json) {
-  std::printf("\nbytes a key of a set growing to %zu keys, the most from a million on\n", keys);
+  std::printf("\nbytes a key of a set growing to %zu keys\n%-28s %12s %24s\n", keys, "",
+              "at the end", "the most, from a million");
   {
     held = peak = 0;
     idem::UuidSet set(options_of_ours(false));
@@ -296,21 +312,14 @@ void compare_memory(bench::Rows& json) {
         json, "UuidSet", [&](const Uuid& id) { return set.insert(id) == Verdict::fresh; },
         [&] { return set.memory_bytes(); });
   }
-#if defined(IDEM_BENCH_ABSL)
-  print_memory_of_peer<absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
-      json, "absl::flat_hash_set");
-#endif
-#if defined(IDEM_BENCH_BOOST)
-  print_memory_of_peer<
-      boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
-      json, "boost::unordered_flat_set");
-#endif
-#if defined(IDEM_BENCH_TSL)
-  print_memory_of_peer<tsl::robin_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
-      json, "tsl::robin_set");
-#endif
-  print_memory_of_peer<std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
-      json, "std::unordered_set (slow)");
+  for_each_peer(
+      [&]<class Set>(const char* name) {
+        held = peak = 0;
+        Set set;
+        print_memory(
+            json, name, [&](const Uuid& id) { return set.insert(id).second; }, [] { return held; });
+      },
+      [](const char*, const char*) {});
 }
 
 double wall_ns() {
@@ -351,12 +360,6 @@ void print_tail(bench::Rows& json, const char* name, Insert&& insert) {
             {"max", at(1)}});
 }
 
-template <class Set>
-void print_tail_of_peer(bench::Rows& json, const char* name) {
-  Set set;
-  print_tail(json, name, [&](const Uuid& id) { return set.insert(id).second; });
-}
-
 void compare_tails(bench::Rows& json) {
   std::printf("\n%zu inserts into a growing set, ns\n%-28s %11s %11s %11s %11s %11s %11s %11s\n",
               keys, "", "p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "max");
@@ -368,17 +371,12 @@ void compare_tails(bench::Rows& json) {
     std::printf("  at most %zu bytes moved by one insert\n",
                 static_cast<std::size_t>(set.work().most_bytes));
   }
-#if defined(IDEM_BENCH_ABSL)
-  print_tail_of_peer<absl::flat_hash_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
-      json, "absl::flat_hash_set");
-#endif
-#if defined(IDEM_BENCH_BOOST)
-  print_tail_of_peer<
-      boost::unordered_flat_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
-      json, "boost::unordered_flat_set");
-#endif
-  print_tail_of_peer<std::unordered_set<Uuid, SeededHash, std::equal_to<Uuid>, Counted<Uuid>>>(
-      json, "std::unordered_set (slow)");
+  for_each_peer(
+      [&]<class Set>(const char* name) {
+        Set set;
+        print_tail(json, name, [&](const Uuid& id) { return set.insert(id).second; });
+      },
+      [](const char*, const char*) {});
 }
 
 }  // namespace
