@@ -39,7 +39,7 @@ using Judge = std::function<std::uint64_t(Payloads)>;
 
 Digest xxh3(Payload payload) {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(payload.data(), payload.size(), seed.first);
-  return Digest(hash.high64, hash.low64);
+  return Digest{hash.high64, hash.low64};
 }
 
 std::uint64_t each(Payloads payloads, const auto& judge) {

@@ -204,7 +204,9 @@ auto set_and_ring(std::int64_t window, std::uint64_t live) {
   state->ring.resize(live + live / 8);
   return [state, window](std::span<const Uuid> keys, std::int64_t tick) {
     std::uint64_t fresh = 0;
-    auto& [set, ring, head, tail] = *state;
+    auto& set = state->set;
+    auto& ring = state->ring;
+    auto &head = state->head, &tail = state->tail;
     const auto after = [&](std::size_t place) { return place + 1 == ring.size() ? 0 : place + 1; };
     for (std::size_t i = 0; i < keys.size(); ++i, ++tick) {
       if (i + 16 < keys.size()) set.prefetch(keys[i + 16]);
