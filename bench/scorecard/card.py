@@ -542,13 +542,17 @@ class IncludeCost(Row):
     def measure(self, scale, compiler, include):
         headers = includes.public_headers(include)
         rounds = 1 if scale.name == "quick" else 3
-        return [Measurement("include cost", 0, header, [1e9 * time for time in times], {"lines": lines})
-                for header, times, lines in includes.measure(compiler, include, headers, rounds)]
+        return [Measurement("include cost", 0, header, [1e9 * time for time in times], {"lines": lines}, why)
+                for header, times, lines, why in includes.measure(compiler, include, headers, rounds)]
 
     def figures(self, found, scale):
         rows = [m for m in found.all if m.compared == "include cost"]
-        for m in sorted(rows, key=lambda m: -m.median):
+        if not rows:
+            yield Figure(self.name, "all", "every header", not_run="not measured")
+        for m in sorted(rows, key=lambda m: -m.median if m.ns else 0):
             def make(figure, m=m):
+                if m.not_run:
+                    raise NotRun(m.not_run)
                 for key, value in spread([ns / 1e9 for ns in m.ns]).items():
                     setattr(figure, key, value)
                 figure.ours = f"{m.number('lines'):,} lines"

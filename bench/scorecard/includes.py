@@ -17,29 +17,28 @@ def seconds(command):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(done.stderr)
+        errors = [line for line in done.stderr.splitlines() if "error" in line]
+        raise RuntimeError(errors[0] if errors else f"{command[0]} ended with {done.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def measure(compiler, include, headers, rounds):
-    """[(header, its seconds in each round less the median of an empty file, lines)]"""
+    """[(header, its seconds in each round less the median of an empty file, lines, why there are none)]"""
     flags = ["-std=c++20", "-fsyntax-only", "-I", str(include)]
     with tempfile.TemporaryDirectory() as scratch:
         empty = pathlib.Path(scratch, "empty.cpp")
         empty.write_text("", encoding="utf-8")
-        sources = {}
-        for header in headers:
-            sources[header] = pathlib.Path(scratch, header.replace("/", "_") + ".cpp")
-            sources[header].write_text(f"#include <{header}>\n", encoding="utf-8")
-        idle, times = [], {header: [] for header in headers}
-        for _ in range(rounds):
-            idle.append(seconds([compiler, *flags, str(empty)]))
-            for header in headers:
-                times[header].append(seconds([compiler, *flags, str(sources[header])]))
+        idle = statistics.median(seconds([compiler, *flags, str(empty)]) for _ in range(max(rounds, 3)))
         found = []
         for header in headers:
-            lines = subprocess.run([compiler, *flags[:1], "-E", "-P", "-I", str(include), str(sources[header])],
-                                   capture_output=True, text=True, check=True).stdout.count("\n")
-            found.append((header, [time - statistics.median(idle) for time in times[header]], lines))
-    return found
+            source = pathlib.Path(scratch, header.replace("/", "_") + ".cpp")
+            source.write_text(f"#include <{header}>\n", encoding="utf-8")
+            try:
+                times = [seconds([compiler, *flags, str(source)]) - idle for _ in range(rounds)]
+                lines = subprocess.run([compiler, *flags[:1], "-E", "-P", "-I", str(include), str(source)],
+                                       capture_output=True, text=True, check=True).stdout.count("\n")
+                found.append((header, times, lines, ""))
+            except RuntimeError as error:
+                found.append((header, [], 0, "does not compile: " + str(error).splitlines()[0]))
+        return found
