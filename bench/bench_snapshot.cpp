@@ -72,11 +72,16 @@ int main(int argc, char** argv) {
 
   Row copy{"memcpy, touched memory"}, fresh{"memcpy, fresh memory"}, save{"save, into a span"},
       sink{"save, in pieces to a sink that copies them"}, load{"load, from a span"},
-      read{"load, from a reader that copies"};
-  Row* const rows[] = {&copy, &fresh, &save, &sink, &load, &read};
+      read{"load, from a reader that copies"}, twice{"plant: saved twice"};
+  Row* const rows[] = {&copy, &fresh, &save, &sink, &load, &read, &twice};
   for (int round = 0; round < rounds; ++round) {
     save.ns.push_back(time_of([&] {
       if (!idem::save(set, {}, std::span(saved, size))) fail("not saved");
+    }));
+    twice.ns.push_back(time_of([&] {
+      for (int i = 0; i < 2; ++i) {
+        if (!idem::save(set, {}, std::span(saved, size))) fail("not saved");
+      }
     }));
     copy.ns.push_back(time_of([&] { std::memcpy(touched, saved, size); }));
     sink.ns.push_back(time_of([&] {

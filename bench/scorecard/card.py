@@ -488,7 +488,8 @@ class Snapshot(Row):
         for name, ours in (("save", "save, into a span"), ("load", "load, from a span")):
             for memory in ("fresh", "touched"):
                 yield self.figure(f"{name}-{memory}", f"{name}: times memcpy into {memory} memory",
-                                  self.times_as_long(found, "snapshot", size, ours, f"memcpy, {memory} memory"), at_most(4))
+                                  self.times_as_long(found, "snapshot", size, ours, f"memcpy, {memory} memory",
+                                                     plant="plant: saved twice" if name == "save" else ""), at_most(4))
         def bytes_(figure):
             m = found.get("snapshot", size(), "save, into a span")
             self.exact(m.number("bytes") / 16, f"{m.number('bytes'):.5g} bytes a key", m.size)(figure)
