@@ -394,7 +394,7 @@ class PeerCuckoo final : public Contender {
 
 struct Row {
   std::string name;
-  Maker make;  // empty: not run
+  Maker make;  // empty: not run, and the remark says why
   std::vector<std::vector<double>> phases{};
   std::uint64_t seen = 0;
   std::string remark{};
@@ -453,11 +453,11 @@ void run(std::string_view title, std::string compared, std::uint64_t size, std::
   for (const Row& row : rows) {
     std::printf("%-40s", row.name.c_str());
     if (!row.make) {
-      std::printf(" | not run\n");
+      std::printf(" | not run: %s\n", row.remark.c_str());
       for (const Phase& phase : phases) {
         if (phase.timed)
           json->not_run(compared + ", " + phase.name, static_cast<double>(size), row.name,
-                        "see the head of bench/bench_filters.cpp for the option that includes it");
+                        row.remark);
       }
       continue;
     }
@@ -491,6 +491,9 @@ using Inverse = idem::InverseFilter<std::uint64_t, PlainHash>;
       .expected_keys = keys, .false_positive_rate = asked_rate, .seed = idem::Seed{1, 2}};
   std::vector<Row> rows;
   const auto add = [&](const char* name, Maker make) { rows.push_back({name, std::move(make)}); };
+  [[maybe_unused]] const auto leave_out = [&](const char* name, const char* why) {
+    rows.push_back({.name = name, .make = {}, .remark = why});
+  };
   add("nothing", maker<Nothing>());
   add("floor: one line read and written",
       maker<Floor>(Bloom::size_for(keys, asked_rate).count(), 1U));
@@ -502,7 +505,7 @@ using Inverse = idem::InverseFilter<std::uint64_t, PlainHash>;
 #if HAS_LIBBLOOM
   add("libbloom (hashes itself)", maker<LibBloom>(keys));
 #else
-  add("libbloom", {});
+  leave_out("libbloom", "needs libbloom-dev");
 #endif
 #if defined(IDEM_PEER_BOOST_BLOOM)
   add("Boost.Bloom fast_multiblock32 pair", maker<Boost32>(keys, false));
@@ -510,12 +513,12 @@ using Inverse = idem::InverseFilter<std::uint64_t, PlainHash>;
   add("Boost.Bloom fast_multiblock64 pair", maker<Boost64>(keys, false));
   add("Boost.Bloom fast_multiblock64 bulk", maker<Boost64>(keys, true));
 #else
-  add("Boost.Bloom", {});
+  leave_out("Boost.Bloom", "needs -DIDEM_PEER_BOOST_BLOOM_DIR");
 #endif
 #if defined(IDEM_PEER_FASTFILTER)
   add("FastFilter split block, pair", maker<FastFilterBlocks>(keys));
 #else
-  add("FastFilter split block", {});
+  leave_out("FastFilter split block", "needs -DIDEM_PEER_FASTFILTER_DIR");
 #endif
   return rows;
 }
@@ -528,6 +531,9 @@ using Inverse = idem::InverseFilter<std::uint64_t, PlainHash>;
                                          .seed = idem::Seed{1, 2}};
   std::vector<Row> rows;
   const auto add = [&](const char* name, Maker make) { rows.push_back({name, std::move(make)}); };
+  [[maybe_unused]] const auto leave_out = [&](const char* name, const char* why) {
+    rows.push_back({.name = name, .make = {}, .remark = why});
+  };
   add("nothing", maker<Nothing>());
   add("floor: two lines read and written", maker<Floor>(buckets * 8, 2U));
   add("CuckooFilter 16 bit, batch", maker<Ours<Cuckoo>>(options, How::batch));
@@ -548,10 +554,10 @@ using Inverse = idem::InverseFilter<std::uint64_t, PlainHash>;
           keys));
 #endif
 #if !defined(IDEM_PEER_FASTFILTER)
-  add("FastFilter cuckoo", {});
+  leave_out("FastFilter cuckoo", "needs -DIDEM_PEER_FASTFILTER_DIR");
 #endif
 #if !defined(IDEM_PEER_CUCKOOFILTER) || defined(IDEM_PEER_FASTFILTER)
-  add("efficient/cuckoofilter", {});
+  leave_out("efficient/cuckoofilter", "needs -DIDEM_PEER_CUCKOOFILTER_DIR");
 #endif
   return rows;
 }

@@ -504,12 +504,19 @@ int compare_filters(std::uint64_t live, std::size_t rounds, double rate) {
       }};
   for (const unsigned lines : {1U, 2U}) {
     const idem::ByteSize size = Fixed::size_for(live, rate, lines);
+    const Fixed filter({.window = Duration::nanoseconds(window),
+                        .expected_keys = live,
+                        .false_positive_rate = rate,
+                        .lines_a_key = lines,
+                        .seed = seed});
     json->add(rate == 0.01 ? "window filters computed, 1 %" : "window filters computed, 0.1 %",
               static_cast<double>(live),
               lines == 1 ? "WindowBloomFilter, one line" : "WindowBloomFilter, two lines", {},
               {{"asked", rate},
                {"computed", Fixed::rate_for(live, size, lines)},
-               {"bits", 8 * static_cast<double>(size.count()) / static_cast<double>(live)}});
+               {"bits", 8 * static_cast<double>(size.count()) / static_cast<double>(live)},
+               {"held_bits",
+                8 * static_cast<double>(filter.memory_bytes()) / static_cast<double>(live)}});
   }
   std::printf("\nfalse-positive rate asked for: %g", rate);
   return run({.live = live,

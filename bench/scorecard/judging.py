@@ -66,15 +66,14 @@ class Measurements:
         raise NotRun(f"{contender} was not measured")
 
     def best(self, compared, size, contenders):
-        """The fastest of those that ran, and what was left out."""
-        ran, left_out = [], []
+        """The fastest of those that ran."""
+        ran, reasons = [], []
         for contender in contenders:
-            try:
-                ran.append(self.get(compared, size, contender))
-            except NotRun as reason:
-                left_out.append(f"{contender} ({reason})")
+            here = [m for m in self.all if (m.compared, m.size, m.contender) == (compared, size, contender)]
+            ran += [m for m in here if not m.not_run]
+            reasons += [f"{contender} {m.not_run}" for m in here if m.not_run]
         if not ran:
-            raise NotRun("; ".join(left_out))
+            raise NotRun("; ".join(reasons) or f"{' or '.join(contenders)} was not measured")
         return min(ran, key=lambda m: m.median)
 
 
@@ -154,7 +153,8 @@ def spread(values):
 
 
 def in_ns(measurement):
-    return f"{measurement.median:.3g} ns"
+    ns = measurement.median
+    return f"{ns:,.0f} ns" if ns >= 1000 else f"{ns:.3g} ns"
 
 
 def notices(nothing, ours, plant, at_least_times=1.5):
