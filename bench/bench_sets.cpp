@@ -322,12 +322,6 @@ void compare_memory(bench::Rows& json) {
       [](const char*, const char*) {});
 }
 
-double wall_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
 // insert(id) alone between two looks at the clock, `keys` times.
 template <class Insert>
 void print_tail(bench::Rows& json, const char* name, Insert&& insert) {
@@ -335,9 +329,9 @@ void print_tail(bench::Rows& json, const char* name, Insert&& insert) {
   std::size_t fresh = 0;
   for (std::size_t i = 0; i < keys; ++i) {
     const Uuid id = Uuid::make_v4(mix(i + 1), mix((i + 1) ^ 0x5555555500000000));
-    const double begin = wall_ns();
+    const double begin = bench::wall_ns();
     fresh += insert(id);
-    times[i] = static_cast<float>(wall_ns() - begin);
+    times[i] = static_cast<float>(bench::wall_ns() - begin);
   }
   if (fresh != keys) std::printf("%s counted %zu fresh ids\n", name, fresh);
   std::sort(times.begin(), times.end());

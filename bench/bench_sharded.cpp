@@ -142,12 +142,6 @@ struct Nothing {
   bool insert(const Uuid& id) { return id.lo() != 1; }
 };
 
-double wall_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
 struct Times {
   double wall = 0;       // of all calls together, divided by them
   double processor = 0;  // of the busier thread, divided by its calls
@@ -170,7 +164,7 @@ Times run(std::size_t threads) {
     while (ready.load() != threads) std::this_thread::yield();
     std::size_t fresh = 0;
     std::size_t next = thread * keys / 2;
-    const double begin = wall_ns(), processor = bench::thread_ns();
+    const double begin = bench::wall_ns(), processor = bench::thread_ns();
     if constexpr (together == 1) {
       for (std::size_t i = 0; i < calls; ++i) {
         fresh += seen->insert(nth(next)) ? 1U : 0U;
@@ -187,7 +181,7 @@ Times run(std::size_t threads) {
         fresh += seen->insert(std::span<const Uuid>(ids).first(size));
       }
     }
-    parts[thread] = {begin, wall_ns(), bench::thread_ns() - processor, fresh};
+    parts[thread] = {begin, bench::wall_ns(), bench::thread_ns() - processor, fresh};
   };
   std::vector<std::thread> others;
   for (std::size_t thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);

@@ -17,13 +17,15 @@
 
 namespace bench {
 
-// Time this thread has run, in nanoseconds: what others do on the machine is not in it, but for what
-// they do to the caches.
-inline double thread_ns() {
+inline double nanoseconds_of(clockid_t clock) {
   timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  clock_gettime(clock, &time);
   return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
 }
+// Time this thread has run: what others do on the machine is not in it, but for what they do to the
+// caches.
+inline double thread_ns() { return nanoseconds_of(CLOCK_THREAD_CPUTIME_ID); }
+inline double wall_ns() { return nanoseconds_of(CLOCK_MONOTONIC); }
 
 constexpr std::uint64_t mix(std::uint64_t x) noexcept {
   x ^= x >> 30;

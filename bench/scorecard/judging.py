@@ -27,6 +27,8 @@ class Measurement:
         return statistics.median(self.ns)
 
     def number(self, name):
+        if name not in self.numbers:
+            raise NotRun(f"{self.contender} has no {name}: the run is of another version")
         return self.numbers[name]
 
 
