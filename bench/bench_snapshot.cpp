@@ -71,9 +71,10 @@ int main(int argc, char** argv) {
   std::memset(saved, 1, size);
 
   Row copy{"memcpy, touched memory"}, fresh{"memcpy, fresh memory"}, save{"save, into a span"},
-      sink{"save, in pieces to a sink that copies them"}, load{"load, from a span"},
-      read{"load, from a reader that copies"}, twice{"plant: saved twice"};
-  Row* const rows[] = {&copy, &fresh, &save, &sink, &load, &read, &twice};
+      vector{"save, into a new vector"}, sink{"save, in pieces to a sink that copies them"},
+      load{"load, from a span"}, read{"load, from a reader that copies"},
+      twice{"plant: saved twice"};
+  Row* const rows[] = {&copy, &fresh, &save, &vector, &sink, &load, &read, &twice};
   for (int round = 0; round < rounds; ++round) {
     save.ns.push_back(time_of([&] {
       if (!idem::save(set, {}, std::span(saved, size))) fail("not saved");
@@ -84,6 +85,10 @@ int main(int argc, char** argv) {
       }
     }));
     copy.ns.push_back(time_of([&] { std::memcpy(touched, saved, size); }));
+    vector.ns.push_back(time_of([&] {
+      std::vector<std::byte> bytes;
+      if (!idem::save(set, {}, bytes)) fail("not saved");
+    }));
     sink.ns.push_back(time_of([&] {
       std::size_t at = 0;
       const auto result = idem::save(set, {}, [&](std::span<const std::byte> piece) {
