@@ -10,6 +10,7 @@
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/content_hash_set.hpp>
 #include <idem/memory/cuckoo_filter.hpp>
+#include <idem/memory/id_map.hpp>
 #include <idem/memory/inverse_filter.hpp>
 #include <idem/memory/uuid_set.hpp>
 
@@ -67,6 +68,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   as<idem::UuidSet>(bytes);
   as<idem::Id64Set>(bytes);
   as<idem::BasicContentHashSet<idem::SipHash>>(bytes);
+  as<idem::IdMap<idem::Uuid, idem::Digest>>(bytes);
+  as<idem::IdMap<std::uint64_t, std::uint64_t>>(bytes);
   as_shards<idem::Digest>(bytes);
   as_shards<std::uint64_t>(bytes);
   as<idem::BloomFilter<idem::Uuid>>(bytes);
