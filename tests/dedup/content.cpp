@@ -68,7 +68,8 @@ using Plain = Deduplicator<Uuid, Policy<Remember<Ring>, Claims>>;
 static_assert(sizeof(Deduplicator<Uuid, Policy<Remember<Ring>>>) == sizeof(Ring));
 static_assert(sizeof(Plain::Claim) == sizeof(void*) + 24);
 static_assert(sizeof(Seen<Claims>::Claim) == sizeof(Plain::Claim) + sizeof(Digest));
-static_assert(sizeof(idem::detail::OpenClaim<Uuid, idem::detail::NoContent>) == 48);
+static_assert(sizeof(void*) != 8 ||
+              sizeof(idem::detail::OpenClaim<Uuid, idem::detail::NoContent>) == 48);
 
 TEST_CASE("one id, two contents: the first is kept, the other is a conflict") {
   Seen<> seen({.memory = {.window = window}});
