@@ -472,7 +472,7 @@ class FrontierTable {
   [[nodiscard]] const Layout& layout_of(std::uint64_t hash) const noexcept {
     return layouts_[hash > last_old_ ? 1 : 0];
   }
-  [[nodiscard]] Slot* bucket_of(std::uint64_t hash) const noexcept {
+  [[nodiscard, gnu::always_inline]] inline Slot* bucket_of(std::uint64_t hash) const noexcept {
     const Layout& layout = layout_of(hash);
     return layout.bucket(layout.home(hash));
   }
@@ -495,7 +495,7 @@ class FrontierTable {
     const auto at = reinterpret_cast<std::uintptr_t>(bucket);
     return reinterpret_cast<Bucket*>(at / block_bytes * block_bytes);
   }
-  [[nodiscard]] static bool is_full(const Slot* bucket) noexcept {
+  [[nodiscard, gnu::always_inline]] static inline bool is_full(const Slot* bucket) noexcept {
     return bucket[bucket_slots - 1].hash != 0;
   }
   [[nodiscard]] static bool is_full_block(const Slot* bucket) noexcept {
@@ -512,13 +512,22 @@ class FrontierTable {
     std::memcpy(&word, slot, sizeof word);
     return word;
   }
+  // Unrolled: at -O2 a loop would go through memory.
+  template <class Do>
+  [[gnu::always_inline]] static inline void for_each_slot(Do&& run) noexcept {
+    [&]<unsigned... i>(std::integer_sequence<unsigned, i...>) __attribute__((always_inline)) {
+      (run(i), ...);
+    }
+    (std::make_integer_sequence<unsigned, bucket_slots>{});
+  }
   // Whether one slot has the low half of the hash, and one the high half.
   [[nodiscard, gnu::always_inline]] static inline bool may_hold(const Slot* bucket,
                                                                 const Slot& key) noexcept {
     const auto wanted = reinterpret_cast<Quarters>(Word{key.hash, key.rest});
     Word found{};
-    for (unsigned i = 0; i < bucket_slots; ++i)
+    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
       found |= reinterpret_cast<Word>(reinterpret_cast<Quarters>(word_at(bucket + i)) == wanted);
+    });
     return found[0] == ~std::uint64_t{0};
   }
   // bucket_slots: not there.
@@ -530,32 +539,39 @@ class FrontierTable {
   }
   // Into a bucket that is not full. All is loaded before the first store.
   [[gnu::always_inline]] static inline void push(Slot* bucket, const Slot& key) noexcept {
-    std::array<Word, bucket_slots> words{Word{key.hash, key.rest}};
-    for (unsigned i = 1; i < bucket_slots; ++i) words[i] = word_at(bucket + i - 1);
-    for (unsigned i = 0; i < bucket_slots; ++i)
+    std::array<Word, bucket_slots> words;
+    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
+      words[i] = i == 0 ? Word{key.hash, key.rest} : word_at(bucket + i - 1);
+    });
+    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
       std::memcpy(static_cast<void*>(bucket + i), &words[i], sizeof words[i]);
+    });
   }
 
   // There is room for the key, and the bucket is its home. A hash of zero is that of an empty slot,
   // so it comes to the overflow by either way.
   [[nodiscard, gnu::always_inline]] inline Verdict insert_in_room(const Slot& key,
-                                                                  Slot* bucket) noexcept {
+                                                                  Slot* home) noexcept {
+    // One branch on what was loaded, not two: they are what fills the processor's window. All else
+    // is elsewhere, so that this needs no stack.
+    const bool found = may_hold(home, key), full = is_full(home);
+    if (found | full) [[unlikely]]
+      return insert_past(key, home);
+    push(home, key);
+    ++size_;
+    return Verdict::fresh;
+  }
+  // From the bucket on.
+  [[nodiscard, gnu::noinline]] Verdict insert_past(Slot key, Slot* bucket) noexcept {
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
-      // One branch on what was loaded, not two: they are what fills the processor's window.
-      const bool found = may_hold(bucket, key), full = is_full(bucket);
-      if (!(found | full)) [[likely]] {
+      if (may_hold(bucket, key)) [[unlikely]] {
+        if (key.hash == 0) break;
+        if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
+      }
+      if (!is_full(bucket)) {
         push(bucket, key);
         ++size_;
         return Verdict::fresh;
-      }
-      if (found) {
-        if (key.hash == 0) break;
-        if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
-        if (!full) {
-          push(bucket, key);
-          ++size_;
-          return Verdict::fresh;
-        }
       }
       bucket = next(bucket);
     }

@@ -68,7 +68,7 @@ class WideTable {
     return blocks_.has_begun() ? blocks_.contains(key) : array_.contains(key);
   }
 
-  [[nodiscard]] Verdict insert(const Id& id) noexcept {
+  [[nodiscard, gnu::always_inline]] inline Verdict insert(const Id& id) noexcept {
     const Slot key = hash_.slot(id);
     if (!blocks_.has_room()) [[unlikely]]
       return insert_elsewhere(key);
