@@ -401,6 +401,23 @@ TEST_CASE("blocks: warm makes room and touches it, under the budget") {
   }
 }
 
+TEST_CASE("blocks: room for many times more keeps every id, in the middle of growth too") {
+  for (const std::uint64_t present : {3'100U, 3'700U, 5'000U, 20'000U}) {
+    for (const std::uint64_t times : {2U, 3U, 4U, 5U, 9U, 30U}) {
+      CAPTURE(present);
+      CAPTURE(times);
+      UuidSet set({.seed = idem::Seed{1, 2}});
+      for (std::uint64_t i = 0; i < present; ++i) REQUIRE(set.insert(id(i)) == Verdict::fresh);
+      set.reserve(present * times);
+      for (std::uint64_t i = 0; i < present + 100; ++i)
+        REQUIRE((set.check(id(i)) == Verdict::duplicate) == (i < present));
+      std::size_t visited = 0;
+      set.for_each([&](const Uuid&) { ++visited; });
+      CHECK(visited == present);
+    }
+  }
+}
+
 TEST_CASE("blocks: copies and moves at every moment of growth") {
   UuidSet set({.seed = idem::Seed{5, 6}});
   std::uint64_t next = 0;

@@ -586,9 +586,9 @@ class FrontierTable {
     return Verdict::fresh;
   }
 
-  // An id that is not there, where it belongs or into the overflow, which has room.
-  void put(const Slot& key) noexcept {
-    Slot* bucket = bucket_of(key.hash);
+  // An id that is not there, where it belongs in that layout or into the overflow, which has room.
+  void put(const Slot& key, const Layout& layout) noexcept {
+    Slot* bucket = layout.bucket(layout.home(key.hash));
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
       if (!is_full(bucket)) {
         push(bucket, key);
@@ -645,7 +645,7 @@ class FrontierTable {
       });
       if (found.hash == 0) return;
       (void)overflow_.erase(found);
-      put(found);
+      put(found, layout_of(found.hash));
     }
   }
 
@@ -870,7 +870,7 @@ class FrontierTable {
     if (highest - lowest < scatter_blocks) {
       scatter(ids.data(), count, lowest, highest, highest_has_ids);
     } else {
-      for (unsigned i = 0; i < count; ++i) put(ids[i]);
+      for (unsigned i = 0; i < count; ++i) put(ids[i], fresh);
     }
     if (number % old.chunk_blocks() == 0) {
       std::byte*& chunk = old.chunks[number / old.chunk_blocks()];
