@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -264,6 +265,83 @@ TEST_CASE("shards of other memories are loaded into as many") {
   Sequences sequences_after(std::move(state->state));
   for (std::int64_t id = 0; id < 20; ++id)
     CHECK(sequences_after.insert(batch(id), {.now = now}) == Verdict::duplicate);
+}
+
+namespace {
+
+// Two neighbouring parts of shards change places, every checksum right: each key of theirs is where
+// nobody would look for it.
+void check_home_is_looked_at(const auto& seen, const auto& load) {
+  const Bytes bytes = saved(seen);
+  REQUIRE(load(bytes) == std::nullopt);
+  constexpr std::size_t payload = 88, part_header = 64, length_at = 56;
+  const auto part = [&](std::size_t at) {
+    return part_header + static_cast<std::size_t>(idem_test::word_at(bytes, at + length_at));
+  };
+  const std::size_t first = part(payload), second = part(payload + first);
+  Bytes forged = bytes;
+  std::rotate(forged.begin() + payload,
+              forged.begin() + static_cast<std::ptrdiff_t>(payload + first),
+              forged.begin() + static_cast<std::ptrdiff_t>(payload + first + second));
+  idem_test::reseal(forged);
+  CHECK(load(forged) ==
+        idem::Error{ErrorCode::bad_value, payload + part_header, "key of another shard"});
+}
+
+}  // namespace
+
+TEST_CASE("a key that is not at home in its shard is refused") {
+  using idem::Deduplicator, idem::Policy, idem::Remember, idem::Sharded;
+  using Ring = idem::TimeWindowRing<idem::Uuid>;
+  using Sliding = idem::TimeWindowRing<idem::Digest, idem::WindowMode::sliding>;
+  using Backed = idem::BackedWindow<Ring, idem::BloomFilter<idem::Uuid>>;
+  const auto check = [](auto& seen, const auto& options, const auto& key) {
+    using Seen = std::remove_cvref_t<decltype(seen)>;
+    for (std::size_t i = 0; i < 30; ++i) (void)seen.insert(key(i), {.now = now});
+    check_home_is_looked_at(seen, [&](const Bytes& bytes) {
+      const auto state = idem::load<typename Seen::State>(bytes, options.memory);
+      return state ? std::nullopt : std::optional<idem::Error>(state.error());
+    });
+  };
+  const auto uuid = [](std::size_t i) { return idem_test::spread_id<idem::Uuid>(i); };
+  const auto window = idem::Duration::nanoseconds(1000);
+  {
+    using Seen = Deduplicator<idem::Uuid, Policy<Sharded<3>, Remember<Ring>>>;
+    const Seen::Options options{.memory = {.window = window}};
+    Seen seen(options);
+    check(seen, options, uuid);
+  }
+  {
+    using Seen = Deduplicator<std::string, Policy<Sharded<3>, Remember<Sliding>>>;
+    const Seen::Options options{.memory = {.window = window}};
+    Seen seen(options);
+    check(seen, options, [](std::size_t i) { return std::to_string(i); });
+  }
+  {
+    using Seen =
+        Deduplicator<idem::Uuid, Policy<Sharded<3>, Remember<Backed>, idem::AcceptFalseDuplicates>>;
+    const Seen::Options options{.memory = {.exact = {.window = window, .seed = idem::Seed{1, 2}},
+                                           .filter = {.size = idem::bytes(1024)}}};
+    Seen seen(options);
+    check(seen, options, uuid);
+  }
+  {
+    using Seen = Deduplicator<idem::Uuid,
+                              Policy<Sharded<3>, Remember<idem::IdMap<idem::Uuid, idem::Digest>>>>;
+    Seen seen;
+    check(seen, Seen::Options(), uuid);
+  }
+  {
+    using Seen =
+        Deduplicator<idem::ProducerBatch, Policy<Sharded<3>, Remember<idem::SequenceMemory<>>>>;
+    Seen seen;
+    check(seen, Seen::Options(), [](std::size_t i) {
+      return idem::ProducerBatch{.producer_id = static_cast<std::int64_t>(i),
+                                 .epoch = 0,
+                                 .first_sequence = 0,
+                                 .last_sequence = 0};
+    });
+  }
 }
 
 TEST_CASE("claims on shards go on from a snapshot, and into another number of them") {

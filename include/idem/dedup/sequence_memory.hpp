@@ -83,6 +83,16 @@ class SequenceMemory {
     return tracker_.counters().evicted;
   }
 
+  // Whether test(batch) is true of a batch of every producer known; what is asked of a shard that was
+  // loaded.
+  [[nodiscard]] bool all_of(const auto& test) const noexcept requires
+      requires(const Tracker& tracker) {
+    tracker.all_of([](std::int64_t) { return true; });
+  }
+  {
+    return tracker_.all_of([&](std::int64_t id) { return test(ProducerBatch{.producer_id = id}); });
+  }
+
   // The answers in full, and the state as bytes.
   [[nodiscard]] const Tracker& tracker() const noexcept { return tracker_; }
 

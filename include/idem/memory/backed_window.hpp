@@ -205,6 +205,13 @@ class BackedWindow {
     return Result<BackedWindow>(BackedWindow(*std::move(exact), *std::move(filter)));
   }
 
+  // Whether test(id) is true of every id held exactly; a filter has none to show.
+  [[nodiscard]] bool all_of(const auto& test) const noexcept requires
+      requires(const ExactWindow& window) {
+    window.all_of(test);
+  }
+  { return exact_.all_of(test); }
+
   // The same for both together, as the Deduplicator asks: what is remembered at all, the chance that
   // the filter takes the next fresh id for seen, and what either of the two forgot before its time.
   [[nodiscard]] Instant effective_horizon() const noexcept { return filter_horizon(); }

@@ -229,6 +229,11 @@ class IdMap {
   }
   [[nodiscard]] const Hash& hash() const noexcept { return window_.hash(); }
 
+  // Whether test(id) is true of every id, in no order; what is asked of a shard that was loaded.
+  [[nodiscard]] bool all_of(const auto& test) const noexcept {
+    return window_.all_of([&](const auto& entry) { return test(entry.id); });
+  }
+
   // Room for keys to come, as the concepts Settling and SettlingPayloads say; what Claims stand on.
   [[nodiscard]] bool reserve_one(const Id&) noexcept {
     return window_.take_room() || (window_.close_holes(many) && window_.take_room());

@@ -289,6 +289,11 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
     return Result<TimeWindowRing>(std::move(ring));
   }
 
+  // Whether test(id) is true of every id held, in no order; what is asked of a shard that was loaded.
+  [[nodiscard]] bool all_of(const auto& test) const noexcept {
+    return window_.all_of([&](const auto& entry) { return test(entry.id); });
+  }
+
   // Room for keys to come, as the concept Settling says; what Claims stand on.
   [[nodiscard]] bool reserve_one(const Id&) noexcept { return window_.take_room(); }
   void record(const Id& id, At at) noexcept { window_.record_in_room(id, time_of(id, at), {}); }

@@ -195,6 +195,15 @@ class BasicProducerTracker {
     return Result<BasicProducerTracker>(std::move(tracker));
   }
 
+  // Whether test(producer id) is true of every producer known.
+  [[nodiscard]] bool all_of(const auto& test) const noexcept {
+    const auto& table = engine_.store().table();
+    for (std::uint32_t slot = 0; slot < table.slots(); ++slot) {
+      if (table.holds(slot) && !test(table.at(slot).producer_id)) return false;
+    }
+    return true;
+  }
+
   // One past the last offset recorded.
   [[nodiscard]] std::int64_t end_offset() const noexcept { return engine_.end_offset(); }
 

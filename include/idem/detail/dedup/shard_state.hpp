@@ -77,6 +77,7 @@ class ShardMemories {
   using Memory = M;
   using Route = ShardRoute<K, Memory, count>;
   using Options = typename Memory::Options;
+  using Stored = typename Memory::Stored;
 
   [[nodiscard]] const Route& route() const noexcept { return route_; }
   // Empty once they were moved out.
@@ -126,6 +127,12 @@ class ShardMemories {
         if ((i == 0 ? Hashing<Memory> : TakesSeed<Options> && Hashing<Memory>)&&part.seed !=
             shape.seed)
           return Error{ErrorCode::bad_value, at + StateShape::seed_at - state_version_at, "shards"};
+        // A key elsewhere than at home would never be found again.
+        const auto is_at_home = [&](const Stored& key) { return all.route_.home(key) == i; };
+        if constexpr (requires { memory->all_of(is_at_home); }) {
+          if (!memory->all_of(is_at_home))
+            return Error{ErrorCode::bad_value, at + part_header_bytes, "key of another shard"};
+        }
         memories.push_back(*std::move(memory));
       }
       if (elements_left != 0) return Error{ErrorCode::bad_value, StateShape::elements_at, "shards"};

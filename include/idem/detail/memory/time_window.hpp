@@ -304,6 +304,16 @@ class TimeWindow {
     while (walk_on(walk, entry)) visit(std::as_const(entry));
   }
 
+  // Whether test(entry) is true of every one of them.
+  [[nodiscard]] bool all_of(const auto& test) const noexcept {
+    Walk walk = begin_walk();
+    Entry entry;
+    while (walk_on(walk, entry)) {
+      if (!test(std::as_const(entry))) return false;
+    }
+    return true;
+  }
+
   // Sets the clock of an empty window.
   void restore_clock(bool started, std::int64_t latest, std::int64_t floor,
                      std::int64_t shift) noexcept {
