@@ -333,6 +333,36 @@ TEST_CASE("IdMap: a budget that is spent lets new ids in where others were forgo
   }
 }
 
+TEST_CASE("IdMap: a batch at a spent budget is its ids one by one, the first copy the fresh one") {
+  using Numbers = IdMap<std::uint64_t, std::uint64_t>;
+  std::uint64_t found_full = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    Rng rng(seed);
+    Numbers map({.budget = idem::bytes(60'000 + 4'000 * seed), .seed = Seed{seed, 2}});
+    std::vector<std::uint64_t> ids, payloads, first;
+    std::vector<Verdict> verdicts;
+    for (int round = 0; round < 60; ++round) {
+      ids.clear();
+      for (std::uint64_t i = 0; i < 200; ++i) ids.push_back(rng.below(8'000));
+      payloads.clear();
+      for (std::size_t i = 0; i < ids.size(); ++i) payloads.push_back(rng.next());
+      first.assign(ids.size(), 0);
+      verdicts.assign(ids.size(), Verdict::unknown);
+      Numbers one_by_one(map);
+      map.insert(ids, payloads, first, verdicts);
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        std::uint64_t wanted = 0;
+        REQUIRE(one_by_one.insert(ids[i], payloads[i], wanted) == verdicts[i]);
+        REQUIRE(wanted == first[i]);
+        found_full += verdicts[i] == Verdict::full;
+      }
+      for (std::uint64_t i = 0; i < 100; ++i) (void)map.forget(rng.below(8'000));
+    }
+  }
+  CHECK(found_full > 0);
+}
+
 TEST_CASE("IdMap: the order does not tell the history, and equal slots go by id") {
   const idem::IdMapOptions options{.seed = Seed{1, 2}};
   Map forwards(options), backwards(options);

@@ -358,15 +358,9 @@ class IdMap {
   void insert_all(std::span<const Id> ids, const auto& payload_of, const auto& tell_first,
                   std::span<Verdict> verdicts) noexcept {
     const auto when = [](const Id&) { return always; };
-    window_.insert(ids, when, payload_of, tell_first, verdicts);
-    if (!window_.has_holes()) return;
-    // As single inserts: what found no room for the holes that forget() left gets another chance.
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (verdicts[i] != Verdict::full || !window_.close_holes(many)) continue;
-      Bytes bytes = payload_of(i);
-      verdicts[i] = window_.insert(ids[i], always, bytes);
-      if (verdicts[i] == Verdict::duplicate) tell_first(i, bytes);
-    }
+    // Each in its turn, or a later copy of an id would be the fresh one.
+    const auto makes_way = [this] { return window_.close_holes(many); };
+    window_.insert(ids, when, payload_of, tell_first, makes_way, verdicts);
   }
 
   // The first `count` of the other's ids, as far as they were new here.

@@ -319,12 +319,14 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
                   std::span<Verdict> verdicts) noexcept {
     if constexpr (window_time == WindowTime::id) {
       const auto when = [&](const Id& id) { return time_of(id, at); };
-      window_.insert(ids, when, payload_of, tell_first, verdicts);
+      window_.insert(
+          ids, when, payload_of, tell_first, [] { return false; }, verdicts);
     } else {
       if (ids.empty()) return detail::require_equal_sizes(ids.size(), verdicts.size());
       const std::int64_t instant = time_of(ids.front(), at);
       const auto when = [&](const Id&) { return instant; };
-      window_.insert(ids, when, payload_of, tell_first, verdicts);
+      window_.insert(
+          ids, when, payload_of, tell_first, [] { return false; }, verdicts);
     }
   }
 

@@ -90,9 +90,10 @@ class TimeWindow {
 
   // All at one time, or each at the time that `time_of` tells. payload_of(i) is what to keep beside
   // the i-th id, and tell_first(i, payload) is told what is kept where that is a duplicate.
-  template <class TimeOf, class PayloadOf, class TellFirst>
+  // makes_way() is asked whether one that is full is to be judged again.
+  template <class TimeOf, class PayloadOf, class TellFirst, class MakesWay>
   void insert(std::span<const Id> ids, TimeOf&& time_of, PayloadOf&& payload_of,
-              TellFirst&& tell_first, std::span<Verdict> verdicts) noexcept {
+              TellFirst&& tell_first, MakesWay&& makes_way, std::span<Verdict> verdicts) noexcept {
     require_equal_sizes(ids.size(), verdicts.size());
     constexpr std::size_t group = 16;
     std::array<std::uint64_t, 2 * group> hashes;
@@ -121,7 +122,10 @@ class TimeWindow {
       }
       for (std::size_t i = begin; i < end; ++i) {
         Payload payload = payload_of(i);
-        verdicts[i] = insert_hashed(ids[i], hashes[i % (2 * group)], time_of(ids[i]), payload);
+        const std::uint64_t hash = hashes[i % (2 * group)];
+        verdicts[i] = insert_hashed(ids[i], hash, time_of(ids[i]), payload);
+        if (verdicts[i] == Verdict::full && makes_way()) [[unlikely]]
+          verdicts[i] = insert_hashed(ids[i], hash, time_of(ids[i]), payload);
         if constexpr (payload_bytes != 0) {
           if (verdicts[i] == Verdict::duplicate) tell_first(i, payload);
         }
