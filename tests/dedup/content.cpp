@@ -166,6 +166,31 @@ TEST_CASE("a claim fixes the content while it is open, and for good with its com
   CHECK(seen.first_content(Uuid(1, 1), at(102)) == two);
 }
 
+// What the claim took for over is not, by the time of the commit: the commit says `fresh`, so its
+// content and its time stand.
+template <class Ring>
+void commit_after_the_clock_went_back(const Uuid& id) {
+  Deduplicator<Uuid, Policy<Remember<Ring>, Claims, CompareContent>> seen(
+      {.memory = {.window = window}});
+  const std::int64_t length = window.count();
+  CHECK(seen.insert(id, at(0), "one") == Verdict::fresh);
+  auto claim = seen.claim(id, at(3 * length), "two");
+  CHECK(claim.verdict() == Verdict::fresh);
+  CHECK(claim.commit(at(length / 2)) == Verdict::fresh);
+  CHECK(seen.size() == 1);
+  CHECK(seen.first_content(id, at(length / 2)) == seen.digest("two"));
+  CHECK(seen.check(id, at(length / 2 + 1), "two") == Verdict::duplicate);
+  CHECK(seen.check(id, at(length + length / 4), "two") == Verdict::duplicate);
+  CHECK(seen.check(id, at(2 * length), "two") == Verdict::fresh);
+}
+
+TEST_CASE("a commit after the clock went back is kept, with its content") {
+  for (const Uuid& id : {Uuid(1, 1), Uuid()}) {
+    commit_after_the_clock_went_back<Ring>(id);
+    commit_after_the_clock_went_back<idem::TimeWindowRing<Uuid, idem::WindowMode::sliding>>(id);
+  }
+}
+
 TEST_CASE("attempts count over all contents of a key, and a poisoned key has none") {
   Seen<Claims> seen({.memory = {.window = window}, .claims = {.max_attempts = 2}});
   CHECK(seen.claim(Uuid(1, 1), at(0), "one").attempt() == 1);

@@ -220,11 +220,16 @@ class TimeWindow {
   }
   void release_room() noexcept { --taken_; }
   // Not counted as stale where the event is older than the horizon: the right to record it was
-  // given, and a record that has expired already needs no place.
-  void record_in_room(const Id& id, std::int64_t time, Payload payload) noexcept {
+  // given, and a record that has expired already needs no place. One that was over when the room was
+  // taken, and is not by this time, as the clock went back, gives way to this one.
+  void record_in_room(const Id& id, std::int64_t time, const Payload& payload) noexcept {
     --taken_;
     const std::uint64_t stale = counts_.stale;
-    (void)insert(id, time, payload);
+    Payload kept = payload;
+    if (insert(id, time, kept) == Verdict::duplicate && forget(id)) {
+      kept = payload;
+      (void)insert(id, time, kept);
+    }
     counts_.stale = stale;
   }
 
