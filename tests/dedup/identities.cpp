@@ -649,6 +649,62 @@ TEST_CASE("a value: copied whole, and put together from memories that were loade
   CHECK(again.check({Uuid(9, 9), 9}) == Verdict::fresh);
 }
 
+TEST_CASE("a copy made while a claim is open has no claims") {
+  using Seen = Deduplicator<TwoIds::Stored, Policy<idem::Claims, Remember<TwoIds>>>;
+  Seen seen;
+  const TwoIds::Stored message(Uuid(1, 1), 1);
+  idem::Claim claim = seen.claim(message, at(0));
+  Seen other(TwoIds(seen.memory()));
+  TwoIds assigned;
+  assigned = seen.memory();
+  CHECK(seen.memory().check(message) == Verdict::in_progress);
+  CHECK(assigned.insert(message) == Verdict::fresh);
+  idem::Claim others = other.claim(message, at(0));
+  CHECK(others.verdict() == Verdict::fresh);
+  CHECK(others.commit(at(0)) == Verdict::fresh);
+  CHECK(claim.commit(at(0)) == Verdict::fresh);
+  CHECK(seen.check(message) == Verdict::duplicate);
+}
+
+TEST_CASE("a refuted guess is recorded under every identity, or under none") {
+  using Guessing = IdentityMemory<idem::Id64Set, idem::WindowBloomFilter<Uuid>, idem::UuidSet>;
+  const auto options = [](idem::ByteSize budget) {
+    return Guessing::Options{.memories = {{},
+                                          {.window = Duration::nanoseconds(1'000),
+                                           .expected_keys = 1'000,
+                                           .false_positive_rate = 0.5},
+                                          {.budget = budget}},
+                             .seed = idem::Seed{1, 2}};
+  };
+  const auto guess = [](auto& seen) {
+    for (std::uint64_t i = 0;; ++i) {
+      const Guessing::Stored key(i, spread_id<Uuid>(i), spread_id<Uuid>(i));
+      if (seen.insert(key, now) == Verdict::probable_duplicate) return i;
+      REQUIRE(i != 10'000);
+    }
+  };
+  Deduplicator<Guessing::Stored, Policy<Remember<Guessing>, idem::AcceptFalseDuplicates>> seen(
+      {.memory = options(idem::ByteSize::unlimited())});
+  const std::uint64_t wrong = guess(seen);
+  const Uuid elsewhere(1, 1);
+  CHECK(seen.memory().memory<0>().check(wrong) == Verdict::fresh);
+  CHECK(seen.refute({wrong, spread_id<Uuid>(wrong), spread_id<Uuid>(wrong)}, now));
+  CHECK(seen.memory().memory<0>().check(wrong) == Verdict::duplicate);
+  CHECK(seen.memory().memory<2>().check(spread_id<Uuid>(wrong)) == Verdict::duplicate);
+  CHECK(seen.check({wrong, elsewhere, elsewhere}, now) == Verdict::duplicate);
+
+  // No room in the last: the first has given back what it held for it.
+  Guessing tight(options(idem::bytes(1'000)));
+  std::uint64_t next = 0;
+  while (tight.insert({next, spread_id<Uuid>(next), spread_id<Uuid>(next)}, now) != Verdict::full) {
+    REQUIRE(++next < 1'000);
+  }
+  const std::size_t held = tight.memory<0>().size();
+  CHECK(!tight.add({next, spread_id<Uuid>(next), spread_id<Uuid>(next)}, now));
+  CHECK(tight.memory<0>().check(next) == Verdict::fresh);
+  CHECK(tight.memory<0>().size() == held);
+}
+
 TEST_CASE("nonsense in the options of a part says which field") {
   CHECK_THROWS_WITH_AS(TwoIds({.memories = {{.budget = idem::bytes(5)}, {}}}),
                        doctest::Contains("SetOptions.budget is 5"), std::invalid_argument);

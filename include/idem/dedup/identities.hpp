@@ -279,10 +279,7 @@ class IdentityMemory {
       give_back_beside_first(own, count);
       return {verdict, first_recorded};
     }
-    (void)each([&](auto place) {
-      if constexpr (place != first_recorded) record_one<place>(std::move(own), at);
-      return true;
-    });
+    record_beside_first(std::move(own), at);
     return answer;
   }
   Verdict insert(const Stored& key, At at) noexcept { return judge_and_record(key, at).verdict; }
@@ -297,6 +294,22 @@ class IdentityMemory {
   void insert(std::span<const Stored> keys, std::span<Verdict> verdicts) noexcept
       requires(!needs_time) {
     insert(keys, timeless, verdicts);
+  }
+
+  // Records a message that a filter among the memories took for seen and that is new, under all of
+  // its identities, whatever the memories think of them. False: there is no room, and nothing was
+  // recorded.
+  [[nodiscard]] bool add(const Stored& key, At at_time) noexcept requires(errors.may_drop) {
+    Stored own;
+    if (!detail::assign_without_throwing(own, key)) return false;
+    if (take_room_beside_first(own, at_time) != count) return false;
+    if (is_given<first_recorded>(own) &&
+        !detail::record_refuted(at<first_recorded>(), given<first_recorded>(own), at_time)) {
+      give_back_beside_first(own, count);
+      return false;
+    }
+    record_beside_first(std::move(own), at_time);
+    return true;
   }
 
   // Forgets all identities of the message, each with whatever message it was recorded. Whether there
@@ -538,6 +551,13 @@ class IdentityMemory {
   [[nodiscard]] Verdict record_first(const Stored& key, At at_time) noexcept {
     if (!is_given<first_recorded>(key)) return Verdict::fresh;
     return at<first_recorded>().insert(given<first_recorded>(key), at_time);
+  }
+
+  void record_beside_first(Stored&& key, At at_time) noexcept {
+    (void)each([&](auto place) {
+      if constexpr (place != first_recorded) record_one<place>(std::move(key), at_time);
+      return true;
+    });
   }
 
   // One value in two memories has two marks.

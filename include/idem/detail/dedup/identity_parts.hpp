@@ -160,10 +160,18 @@ template <class Options>
 
 // The identities of messages that are claimed: by 64 bits each, since what one stranger's identity in
 // 2^64 meets is `in_progress`, and later it is asked again.
+//
+// A copy has none: as the room they took, they belong to whoever claimed.
 class ClaimedIdentities {
  public:
   explicit ClaimedIdentities(const std::optional<Seed>& seed)
       : marks_(SetOptions{.seed = seed ? *seed : Seed::random()}) {}
+  ClaimedIdentities(const ClaimedIdentities& other)
+      : ClaimedIdentities(other.marks_.hash().seed()) {}
+  ClaimedIdentities(ClaimedIdentities&&) noexcept = default;
+  ClaimedIdentities& operator=(const ClaimedIdentities&) = delete;
+  ClaimedIdentities& operator=(ClaimedIdentities&&) noexcept = default;
+  ~ClaimedIdentities() = default;
 
   [[nodiscard]] bool is_empty() const noexcept { return marks_.size() == 0; }
   [[nodiscard]] bool holds(std::uint64_t mark) const noexcept {
