@@ -39,7 +39,7 @@ Scoped(Scope, K) -> Scoped<K, Scope>;
 namespace detail {
 
 template <class T>
-concept Number = std::is_integral_v<T> || std::is_enum_v<T>;
+concept Number = (std::is_integral_v<T> || std::is_enum_v<T>)&&sizeof(T) <= sizeof(std::uint64_t);
 
 template <class Stored>
 inline constexpr bool is_id = std::is_same_v<Stored, std::uint64_t> ||

@@ -337,7 +337,7 @@ class Shards {
         std::is_trivially_copyable_v<Stored> && std::is_default_constructible_v<Stored>;
     constexpr bool compares = !std::is_same_v<Contents, NoContent>;
     Groups<room> groups;
-    [[maybe_unused]] std::array<Stored, stores_key_itself || !copied ? 0 : room> made;
+    [[maybe_unused]] std::array<Stored, stores_key_itself ? 0 : room> made;
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if constexpr (stores_key_itself) {
         groups.home[i] = static_cast<std::uint16_t>(route_.home(keys[i]));
@@ -381,8 +381,10 @@ class Shards {
       };
       if constexpr (copied) {
         run_on(std::span<const Stored>(grouped).subspan(first, size));
-      } else {
+      } else if constexpr (stores_key_itself) {
         run_on(Scattered{keys.data(), group.order, size});
+      } else {
+        run_on(Scattered{made.data(), group.order, size});
       }
     }
   }
