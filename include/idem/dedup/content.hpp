@@ -53,8 +53,9 @@ class Content {
 
 namespace detail {
 
+// As a forwarding reference takes it, which tells a buffer from a literal.
 template <class T>
-concept ContentArgument = std::convertible_to<const T&, Content>;
+concept ContentArgument = std::convertible_to<T, Content>;
 
 // Where a content's digest would be, under a policy that compares none.
 struct NoContent {

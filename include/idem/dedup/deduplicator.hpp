@@ -157,11 +157,11 @@ class Deduplicator {
   // converts to idem::Content, and none where it does not. Where it differs from what the key came
   // with first, or from that of an open claim on it, the answer is `conflict` and changes nothing.
   template <detail::ContentArgument... C>
-  Verdict insert(const K& key, At at, const C&... content) noexcept {
+  Verdict insert(const K& key, At at, C&&... content) noexcept {
     return access_.insert(key, at, digest_of(content...));
   }
   template <detail::ContentArgument... C>
-  Verdict insert(const K& key, const C&... content) noexcept requires(!needs_time) {
+  Verdict insert(const K& key, C&&... content) noexcept requires(!needs_time) {
     return insert(key, timeless, content...);
   }
 
@@ -188,12 +188,11 @@ class Deduplicator {
 
   // What insert would answer, except `full`; records nothing.
   template <detail::ContentArgument... C>
-  [[nodiscard]] Verdict check(const K& key, At at, const C&... content) const noexcept {
+  [[nodiscard]] Verdict check(const K& key, At at, C&&... content) const noexcept {
     return access_.check(key, at, digest_of(content...));
   }
   template <detail::ContentArgument... C>
-  [[nodiscard]] Verdict check(const K& key, const C&... content) const noexcept
-      requires(!needs_time) {
+  [[nodiscard]] Verdict check(const K& key, C&&... content) const noexcept requires(!needs_time) {
     return check(key, timeless, content...);
   }
 
@@ -230,7 +229,7 @@ class Deduplicator {
   // being fenced with that answer; `full` when max_in_flight claims are open or the memory has no
   // room, in which case nothing was recorded.
   template <detail::ContentArgument... C>
-  [[nodiscard]] Claim claim(const K& key, At at, const C&... content) noexcept
+  [[nodiscard]] Claim claim(const K& key, At at, C&&... content) noexcept
       requires(Reading::claims) {
     return Claim(*this, access_.claim(key, at, digest_of(content...)));
   }
@@ -290,7 +289,8 @@ class Deduplicator {
 
   // A message was answered `probable_duplicate`, and something exact, a store or a log, says that it is
   // new: counts that, where there are Counters, and records it where the filter keeps that apart from
-  // what made it think so, as a window must. False: there was no room to.
+  // what made it think so, as a window must; beside an IdentityMemory's filter under the other
+  // identities too. False: there was no room to.
   bool refute(const K& key, At at) noexcept requires(errors.may_drop) {
     return access_.refute(key, at);
   }
@@ -321,22 +321,39 @@ class Deduplicator {
     return typename Access::AllLocked(access_);
   }
 
-  // Arguments that would silently become another key.
+  // Arguments that would silently become another key. Those with an At stand for calls with
+  // {.now = t}, which no auto&& takes.
   template <detail::LossyKey<K> T>
   Verdict insert(T&&, auto&&...) = delete;
   template <detail::LossyKey<K> T>
+  Verdict insert(T&&, At, auto&&...) = delete;
+  template <detail::LossyKey<K> T>
   Verdict check(T&&, auto&&...) const = delete;
+  template <detail::LossyKey<K> T>
+  Verdict check(T&&, At, auto&&...) const = delete;
+  template <detail::LossyKey<K> T>
+  std::optional<Digest> first_content(T&&, At = timeless) const = delete;
   template <detail::LossyKey<K> T>
   bool forget(T&&) = delete;
   template <detail::LossyKey<K> T>
+  bool refute(T&&, At = timeless) = delete;
+  template <detail::LossyKey<K> T>
   Claim claim(T&&, auto&&...) = delete;
+  template <detail::LossyKey<K> T>
+  Claim claim(T&&, At, auto&&...) = delete;
   Verdict insert(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
   = delete;
+  Verdict insert(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<K>
+  = delete;
   Verdict check(std::initializer_list<const char*>, auto&&...) const requires detail::TextKey<K>
+  = delete;
+  Verdict check(std::initializer_list<const char*>, At, auto&&...) const requires detail::TextKey<K>
   = delete;
   bool forget(std::initializer_list<const char*>) requires detail::TextKey<K>
   = delete;
   Claim claim(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
+  = delete;
+  Claim claim(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<K>
   = delete;
 
  private:

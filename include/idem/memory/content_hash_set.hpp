@@ -222,7 +222,9 @@ class BasicContentHashSet {
   // {"a", "b"} would be the bytes between two pointers; fields go through digest_fields.
   Digest digest(std::initializer_list<const char*>) const = delete;
   Verdict insert(std::initializer_list<const char*>, auto&&...) = delete;
+  Verdict insert(std::initializer_list<const char*>, At, auto&&...) = delete;
   Verdict check(std::initializer_list<const char*>, auto&&...) const = delete;
+  Verdict check(std::initializer_list<const char*>, At, auto&&...) const = delete;
   bool forget(std::initializer_list<const char*>) = delete;
   // A buffer would end at its first zero byte; pass a span or a string_view.
   template <detail::LossyKey<std::string_view> T>
@@ -230,7 +232,11 @@ class BasicContentHashSet {
   template <detail::LossyKey<std::string_view> T>
   Verdict insert(T&&, auto&&...) = delete;
   template <detail::LossyKey<std::string_view> T>
+  Verdict insert(T&&, At, auto&&...) = delete;
+  template <detail::LossyKey<std::string_view> T>
   Verdict check(T&&, auto&&...) const = delete;
+  template <detail::LossyKey<std::string_view> T>
+  Verdict check(T&&, At, auto&&...) const = delete;
   template <detail::LossyKey<std::string_view> T>
   bool forget(T&&) = delete;
 

@@ -223,7 +223,11 @@ class IdSet {
   template <detail::LossyKey<Id> T>
   Verdict insert(T&&, auto&&...) = delete;
   template <detail::LossyKey<Id> T>
+  Verdict insert(T&&, At, auto&&...) = delete;
+  template <detail::LossyKey<Id> T>
   Verdict check(T&&, auto&&...) const = delete;
+  template <detail::LossyKey<Id> T>
+  Verdict check(T&&, At, auto&&...) const = delete;
   template <detail::LossyKey<Id> T>
   bool forget(T&&) = delete;
 

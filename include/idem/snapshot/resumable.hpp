@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <idem/core/error.hpp>
+#include <idem/core/hash.hpp>
+#include <idem/core/key.hpp>
 #include <idem/core/memory.hpp>
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
@@ -65,13 +68,12 @@ class Resumable {
 
   // As the Deduplicator's, or `unknown`; with the content behind where it compares contents.
   template <class... C>
-  Verdict insert(const Key& key, At at, const C&... content) noexcept requires
-      requires(Dedup& seen) {
+  Verdict insert(const Key& key, At at, C&&... content) noexcept requires requires(Dedup& seen) {
     seen.insert(key, at, content...);
   }
   { return seen_ ? seen_->insert(key, at, content...) : Verdict::unknown; }
   template <class... C>
-      Verdict insert(const Key& key, const C&... content) noexcept requires(!needs_time) &&
+      Verdict insert(const Key& key, C&&... content) noexcept requires(!needs_time) &&
       requires(Dedup& seen) {
     seen.insert(key, content...);
   }
@@ -86,21 +88,26 @@ class Resumable {
     if (seen_) return seen_->insert(keys, at, contents, verdicts);
     answer_unknown(keys.size(), verdicts);
   }
+  void insert(std::span<const Key> keys, At at, std::span<const Digest> contents,
+              std::span<Verdict> verdicts) noexcept requires(Dedup::compares_content) {
+    if (seen_) return seen_->insert(keys, at, contents, verdicts);
+    answer_unknown(keys.size(), verdicts);
+  }
   template <class... C>
-  [[nodiscard]] Verdict check(const Key& key, At at, const C&... content) const noexcept requires
+  [[nodiscard]] Verdict check(const Key& key, At at, C&&... content) const noexcept requires
       requires(const Dedup& seen) {
     seen.check(key, at, content...);
   }
   { return seen_ ? seen_->check(key, at, content...) : Verdict::unknown; }
   template <class... C>
-      [[nodiscard]] Verdict check(const Key& key, const C&... content) const noexcept
+      [[nodiscard]] Verdict check(const Key& key, C&&... content) const noexcept
       requires(!needs_time) &&
       requires(const Dedup& seen) {
     seen.check(key, content...);
   }
   { return seen_ ? seen_->check(key, content...) : Verdict::unknown; }
   template <class... C>
-  [[nodiscard]] auto claim(const Key& key, At at, const C&... content) noexcept requires
+  [[nodiscard]] auto claim(const Key& key, At at, C&&... content) noexcept requires
       requires(Dedup& seen) {
     seen.claim(key, at, content...);
   }
@@ -122,6 +129,29 @@ class Resumable {
     if (seen_) return seen_->claim(keys, at, contents, claims);
     answer_unknown(keys.size(), std::span(claims));
   }
+
+  // Arguments that would silently become another key, as the Deduplicator has them.
+  template <detail::LossyKey<Key> T>
+  Verdict insert(T&&, auto&&...) = delete;
+  template <detail::LossyKey<Key> T>
+  Verdict insert(T&&, At, auto&&...) = delete;
+  template <detail::LossyKey<Key> T>
+  Verdict check(T&&, auto&&...) const = delete;
+  template <detail::LossyKey<Key> T>
+  Verdict check(T&&, At, auto&&...) const = delete;
+  template <detail::LossyKey<Key> T>
+  void claim(T&&, At, auto&&...) = delete;
+  Verdict insert(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<Key>
+  = delete;
+  Verdict insert(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<Key>
+  = delete;
+  Verdict check(std::initializer_list<const char*>, auto&&...) const requires detail::TextKey<Key>
+  = delete;
+  Verdict check(std::initializer_list<const char*>, At,
+                auto&&...) const requires detail::TextKey<Key>
+  = delete;
+  void claim(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<Key>
+  = delete;
 
   // The Deduplicator, for all else. Undefined before is_ready().
   [[nodiscard]] Dedup& operator*() noexcept { return *seen_; }

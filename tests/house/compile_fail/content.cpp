@@ -64,6 +64,15 @@ void use(Comparing& comparing, Plain& plain, const idem::Uuid& id, idem::At at) 
   std::vector<idem::Uuid> ids(3);
   std::vector<idem::Verdict> verdicts(3);
   comparing.insert(ids, at, verdicts);
+
+#elif CASE == 12  // must-fail: no matching|constraint
+  // A buffer, without the word for what it shall be.
+  char buffer[16] = "content";
+  (void)comparing.claim(id, {.now = at.now}, buffer);
+
+#elif CASE == 13  // must-fail: no matching|constraint
+  char buffer[16] = "content";
+  (void)comparing.check(id, at, buffer);
 #endif
   (void)comparing;
   (void)plain;

@@ -47,6 +47,50 @@ struct idem::KeyTraits<Short> {
   static std::uint64_t route(Stored stored, const HashPolicy auto&) noexcept { return stored; }
 };
 idem::Deduplicator<idem::Scoped<Short>> scoped;
+
+#elif CASE == 5  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+idem::Verdict lossy(idem::Deduplicator<std::uint64_t>& seen, idem::Instant now) {
+  return seen.insert(42.9, {.now = now});
+}
+
+#elif CASE == 6  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+// A null pointer.
+using Text = idem::Deduplicator<std::string, idem::Policy<idem::Claims>>;
+Text::Claim lossy(Text& seen, idem::Instant now) { return seen.claim(0, {.now = now}); }
+
+#elif CASE == 7  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+// The bytes between two pointers.
+using Text = idem::Deduplicator<std::string, idem::Policy<idem::Claims>>;
+Text::Claim lossy(Text& seen, idem::Instant now) { return seen.claim({"a", "b"}, {.now = now}); }
+
+#elif CASE == 8  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+idem::Verdict lossy(idem::Id64Set& seen, idem::Instant now) {
+  return seen.check(true, {.now = now});
+}
+
+#elif CASE == 9  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+bool lossy(
+    idem::Deduplicator<std::uint64_t, idem::Policy<idem::Remember<idem::BloomFilter<std::uint64_t>>,
+                                                   idem::AcceptFalseDuplicates>>& seen) {
+  return seen.refute(42.9);
+}
+
+#elif CASE == 10  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+idem::Verdict lossy(idem::Resumable<idem::Deduplicator<std::uint64_t>>& seen, idem::Instant now) {
+  return seen.insert(42.9, {.now = now});
+}
 #endif
 
 idem::Deduplicator<Order> seen;
