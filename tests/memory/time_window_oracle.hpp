@@ -37,6 +37,12 @@ class WindowOracle {
     seen_[key] = time;
     return idem::Verdict::fresh;
   }
+  // A record with room taken for it: one that is in the window all the same gives way.
+  void record(const Key& key, std::int64_t time) {
+    advance(time);
+    if (!shape_.by_event) time = latest_;
+    if (!is_stale(time, latest_)) seen_[key] = time;
+  }
   [[nodiscard]] idem::Verdict check(const Key& key, std::int64_t time) const {
     const std::int64_t latest = !started_ || time > latest_ ? time : latest_;
     if (is_stale(time, latest)) return idem::Verdict::stale;

@@ -132,7 +132,7 @@ void run(std::uint64_t seed, std::uint64_t operations, std::int64_t window,
         } else {
           const std::int64_t time = draw_time();
           ring.record(ids[key], at<Ring>(time));
-          (void)oracle.insert(key, time);
+          oracle.record(key, time);
         }
       }
     } else if (rng.one_in(20)) {

@@ -184,13 +184,15 @@ class FrontierTable {
 
   [[nodiscard, gnu::always_inline]] inline Verdict insert(const Slot& key) noexcept {
     if (!has_room()) [[unlikely]]
-      return insert_without_room(key);
+      return insert_without_room(key.hash, key.rest);
     prefetch_step();
     return insert_in_room(key, bucket_of(key.hash));
   }
   // Whether an insert needs no step of growth. False before begin().
   [[nodiscard]] bool has_room() const noexcept { return size_ + taken_ < due_; }
-  [[nodiscard, gnu::noinline]] Verdict insert_without_room(Slot key) noexcept {
+  [[nodiscard, gnu::noinline]] Verdict insert_without_room(std::uint64_t hash,
+                                                           std::uint64_t rest) noexcept {
+    const Slot key{hash, rest};
     if (contains(key)) return Verdict::duplicate;
     return make_room() ? insert_in_room(key, bucket_of(key.hash)) : Verdict::full;
   }
@@ -216,9 +218,12 @@ class FrontierTable {
       const auto [key, home] = ring[i % ahead];
       if (i + ahead < count) take(i + ahead);
       if (!has_room()) [[unlikely]] {
-        verdicts[i] = insert_without_room(key);
-        // A step moves the homes of some.
-        for (Coming& coming : ring) coming.home = bucket_of(coming.key.hash);
+        const std::uint64_t steps = work_.steps;
+        verdicts[i] = insert_without_room(key.hash, key.rest);
+        // A step moves the homes of some. A table that is as full as it may be takes none, and is
+        // not to be slow at telling duplicates.
+        if (work_.steps != steps)
+          for (Coming& coming : ring) coming.home = bucket_of(coming.key.hash);
         continue;
       }
       prefetch_step();
@@ -530,6 +535,16 @@ class FrontierTable {
     });
     return found[0] == ~std::uint64_t{0};
   }
+  // Whether one slot is the key. No branch: where it lies is anybody's guess, and a wrong one costs
+  // as much as all the rest.
+  [[nodiscard, gnu::always_inline]] static inline bool holds(const Slot* bucket, std::uint64_t hash,
+                                                             std::uint64_t rest) noexcept {
+    unsigned found = 0;
+    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
+      found += ((bucket[i].hash ^ hash) | (bucket[i].rest ^ rest)) == 0;
+    });
+    return found != 0;
+  }
   // bucket_slots: not there.
   [[nodiscard]] static unsigned index_in(const Slot* bucket, const Slot& key) noexcept {
     if (!may_hold(bucket, key)) return bucket_slots;
@@ -556,26 +571,27 @@ class FrontierTable {
     // is elsewhere, so that this needs no stack.
     const bool found = may_hold(home, key), full = is_full(home);
     if (found | full) [[unlikely]]
-      return insert_past(key, home);
+      return insert_past(key.hash, key.rest, home);
     push(home, key);
     ++size_;
     return Verdict::fresh;
   }
-  // From the bucket on.
-  [[nodiscard, gnu::noinline]] Verdict insert_past(Slot key, Slot* bucket) noexcept {
+  // From the bucket on. The key comes as two words: as one that is stored in halves and loaded whole
+  // it would wait until the call before has ended, and with it for that one's bucket.
+  [[nodiscard, gnu::noinline]] Verdict insert_past(std::uint64_t hash, std::uint64_t rest,
+                                                   Slot* bucket) noexcept {
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
-      if (may_hold(bucket, key)) [[unlikely]] {
-        if (key.hash == 0) break;
-        if (index_in(bucket, key) < bucket_slots) return Verdict::duplicate;
-      }
+      if (hash == 0) [[unlikely]]
+        break;
+      if (holds(bucket, hash, rest)) return Verdict::duplicate;
       if (!is_full(bucket)) {
-        push(bucket, key);
+        push(bucket, {hash, rest});
         ++size_;
         return Verdict::fresh;
       }
       bucket = next(bucket);
     }
-    return insert_overflow(key);
+    return insert_overflow({hash, rest});
   }
   [[nodiscard, gnu::noinline]] Verdict insert_overflow(Slot key) noexcept {
     if (overflow_.contains(key)) return Verdict::duplicate;
