@@ -55,6 +55,12 @@ class GrowingIndex {
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
     return index_.heap_bytes() + old_.heap_bytes() + next_.heap_bytes();
   }
+  // What the one in preparation was promised and has not taken yet.
+  [[nodiscard]] std::uint64_t bytes_to_come() const noexcept {
+    if (phase_ != Phase::preparing) return 0;
+    const std::uint64_t held = next_.heap_bytes();
+    return larger(Index::bytes_for_lines(next_.lines()), held) - held;
+  }
 
   [[nodiscard]] Spot spot(std::uint64_t hash) const noexcept {
     return index_.lines() == 0 ? Spot() : index_.spot(hash);

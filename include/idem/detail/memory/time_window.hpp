@@ -549,7 +549,8 @@ class TimeWindow {
   // ---- making room ------------------------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t allowance() const noexcept {
-    return settings_.heap_limit - smaller<std::uint64_t>(settings_.heap_limit, heap_bytes());
+    const std::uint64_t spoken_for = heap_bytes() + index_.bytes_to_come();
+    return settings_.heap_limit - smaller(settings_.heap_limit, spoken_for);
   }
   [[nodiscard]] std::uint64_t room() const noexcept { return Index::room_in(index_.lines()); }
   // From here on a larger index is made, early enough to be ready in time.
