@@ -333,6 +333,53 @@ TEST_CASE("IdMap: a budget that is spent lets new ids in where others were forgo
   }
 }
 
+// Seed 2637: a merge takes for ids what an index in preparation was promised.
+TEST_CASE("IdMap: a budget holds while an index is made, rooms are taken and maps merged") {
+  using Map = IdMap<std::uint64_t, std::uint64_t>;
+  for (std::uint64_t seed = 2637; seed < 2637 + idem_test::soaked(40); ++seed) {
+    Rng rng(seed);
+    // All of the 64 bits, as the seed was found with them.
+    const auto below = [&](std::uint64_t bound) { return rng.next() % bound; };
+    const std::uint64_t universe = 100 + (std::uint64_t{1} << below(13));
+    const std::uint64_t budget = 7100 + below(30 * universe + 1);
+    Map map({.budget = idem::ByteSize(budget), .seed = Seed{seed, 2}});
+    std::size_t rooms = 0;
+    bool exceeded = false;
+    for (int step = 0; step < 300; ++step) {
+      const std::uint64_t kind = below(14);
+      std::uint64_t first = 0;
+      if (kind < 5) {
+        for (std::uint64_t i = 0; i < 100; ++i) {
+          (void)map.insert(below(universe), i, first);
+          exceeded |= map.memory_bytes() > budget;
+        }
+      } else if (kind < 9) {
+        for (int i = 0; i < 75; ++i) (void)map.forget(below(universe));
+      } else if (kind < 11) {
+        Map other({.seed = Seed{9, 9}});
+        const std::uint64_t count = below(universe);
+        for (std::uint64_t i = 0; i < count; ++i) (void)other.insert(below(universe), i, first);
+        (void)map.merge(other);
+      } else if (kind == 11) {
+        if (map.reserve_one(0)) ++rooms;
+      } else if (kind == 12) {
+        if (rooms != 0) {
+          map.release_one(0);
+          --rooms;
+        }
+      } else if (below(3) == 0) {
+        try {
+          map.reserve(below(2 * universe));
+        } catch (const std::invalid_argument&) {
+        }
+      }
+      exceeded |= map.memory_bytes() > budget;
+    }
+    CAPTURE(seed);
+    CHECK_FALSE(exceeded);
+  }
+}
+
 TEST_CASE("IdMap: a batch at a spent budget is its ids one by one, the first copy the fresh one") {
   using Numbers = IdMap<std::uint64_t, std::uint64_t>;
   std::uint64_t found_full = 0;
