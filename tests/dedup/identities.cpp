@@ -16,7 +16,6 @@
 #include <idem/idem.hpp>
 
 #include "support/ids.hpp"
-#include "support/out_of_memory.hpp"
 #include "support/random.hpp"
 #include "support/soak.hpp"
 
@@ -348,87 +347,6 @@ TEST_CASE("what answers full has recorded nothing in any memory") {
   }
   // The test would notice.
   CHECK(halves_without_room<RecordsHalf>(idem::mebibytes(1), idem::kibibytes(4)).broken > 100);
-}
-
-// Inserts one message more with each allocation failing in turn.
-template <class Memory, class KeyOf>
-std::uint64_t fail_each_allocation(const typename Memory::Options& options, std::uint64_t present,
-                                   const KeyOf& key_of) {
-  std::uint64_t injected = 0;
-  for (const auto mode : {idem_test::Failing::once, idem_test::Failing::from_then_on}) {
-    std::optional<Memory> seen;
-    Verdict verdict{};
-    injected += idem_test::for_each_failing_allocation(
-        mode,
-        [&] {
-          seen.emplace(options);
-          for (std::uint64_t i = 0; i < present; ++i) {
-            REQUIRE(seen->insert(key_of(i), now) == Verdict::fresh);
-          }
-        },
-        [&] { verdict = seen->insert(key_of(present), now); },
-        [&](bool fired) {
-          // A set may do without a better place for what it has.
-          if (!fired) REQUIRE(verdict == Verdict::fresh);
-          if (verdict == Verdict::full) {
-            REQUIRE(seen->check(key_of(present), now) == Verdict::fresh);
-            REQUIRE(seen->template memory<0>().size() == present);
-          }
-          if (verdict == Verdict::full) verdict = seen->insert(key_of(present), now);
-          REQUIRE(verdict == Verdict::fresh);
-          for (std::uint64_t i = 0; i <= present; ++i) {
-            REQUIRE(seen->judge(key_of(i), now) == IdentityVerdict{Verdict::duplicate, 0});
-          }
-        });
-  }
-  return injected;
-}
-
-TEST_CASE("no memory: full, nothing recorded, whichever allocation fails") {
-  std::uint64_t injected = 0;
-  for (std::uint64_t present = 0; present <= 100; ++present) {
-    injected += fail_each_allocation<TwoIds>({}, present, [](std::uint64_t i) {
-      return Identities<Uuid, std::uint64_t>(spread_id<Uuid>(i), i);
-    });
-    injected += fail_each_allocation<IdAndStamp>({}, present, [](std::uint64_t i) {
-      return Identities<Uuid, ProducerBatch>(spread_id<Uuid>(i),
-                                             stamp(static_cast<std::int64_t>(i), 0));
-    });
-  }
-  CHECK(injected > 20);
-}
-
-TEST_CASE("a claim takes room everywhere or nowhere, whichever allocation fails") {
-  using Seen = Deduplicator<TwoIds::Stored, Policy<idem::Claims, Remember<TwoIds>>>;
-  const auto key_of = [](std::uint64_t i) { return TwoIds::Stored(spread_id<Uuid>(i), i); };
-  std::uint64_t injected = 0;
-  for (std::uint64_t present = 0; present <= 60; ++present) {
-    std::optional<Seen> seen;
-    std::vector<Seen::Claim> claims;
-    claims.reserve(2);
-    injected += idem_test::for_each_failing_allocation(
-        idem_test::Failing::once,
-        [&] {
-          claims.clear();
-          seen.emplace(Seen::Options{.claims = {.max_in_flight = 4}});
-          for (std::uint64_t i = 0; i < present; ++i)
-            REQUIRE(seen->insert(key_of(i)) == Verdict::fresh);
-        },
-        [&] { claims.push_back(seen->claim(key_of(present), now)); },
-        [&](bool fired) {
-          REQUIRE(claims.back().verdict() == (fired ? Verdict::full : Verdict::fresh));
-          if (fired) {
-            REQUIRE(seen->check(key_of(present)) == Verdict::fresh);
-            claims.push_back(seen->claim(key_of(present), now));
-          }
-          REQUIRE(seen->check({spread_id<Uuid>(1'000), present}) == Verdict::in_progress);
-          REQUIRE(claims.back().commit(now) == Verdict::fresh);
-          REQUIRE(seen->memory().memory<0>().size() == present + 1);
-          REQUIRE(seen->memory().memory<1>().size() == present + 1);
-        });
-    claims.clear();
-  }
-  CHECK(injected > 3);
 }
 
 // ---- claims -------------------------------------------------------------------------------------
