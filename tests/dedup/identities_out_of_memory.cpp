@@ -88,6 +88,9 @@ TEST_CASE("no memory: full, nothing recorded, whichever allocation fails") {
 TEST_CASE("a claim takes room everywhere or nowhere, whichever allocation fails") {
   using Seen = Deduplicator<TwoIds::Stored, Policy<idem::Claims, Remember<TwoIds>>>;
   const auto key_of = [](std::uint64_t i) { return TwoIds::Stored(spread_id<Uuid>(i), i); };
+  Seen::Options options;
+  options.claims.max_in_flight = 4;
+  options.memory.seed = idem::Seed{1, 2};  // g++ 12 misreads an optional without a value here
   std::uint64_t injected = 0;
   for (std::uint64_t present = 0; present <= 60; ++present) {
     std::optional<Seen> seen;
@@ -97,7 +100,7 @@ TEST_CASE("a claim takes room everywhere or nowhere, whichever allocation fails"
         idem_test::Failing::once,
         [&] {
           claims.clear();
-          seen.emplace(Seen::Options{.claims = {.max_in_flight = 4}});
+          seen.emplace(options);
           for (std::uint64_t i = 0; i < present; ++i)
             REQUIRE(seen->insert(key_of(i)) == Verdict::fresh);
         },

@@ -165,7 +165,7 @@ template <class Options>
 class ClaimedIdentities {
  public:
   explicit ClaimedIdentities(const std::optional<Seed>& seed)
-      : marks_(SetOptions{.seed = seed ? *seed : Seed::random()}) {}
+      : marks_(SetOptions{.seed = given_or_random(seed)}) {}
   ClaimedIdentities(const ClaimedIdentities& other)
       : ClaimedIdentities(other.marks_.hash().seed()) {}
   ClaimedIdentities(ClaimedIdentities&&) noexcept = default;
