@@ -60,7 +60,7 @@ def describe(compiler, flags, packages, pages, root):
         "caches": caches(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load": [round(load, 2) for load in os.getloadavg()],
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
         "compiler": first_line(compiler, "--version"),
         "flags": flags,
         "libraries": {name: version for name, version in libraries.items() if version},
