@@ -335,14 +335,14 @@ TEST_CASE("IdMap: a budget that is spent lets new ids in where others were forgo
 
 // Seed 2637: a merge takes for ids what an index in preparation was promised.
 TEST_CASE("IdMap: a budget holds while an index is made, rooms are taken and maps merged") {
-  using Map = IdMap<std::uint64_t, std::uint64_t>;
+  using Numbers = IdMap<std::uint64_t, std::uint64_t>;
   for (std::uint64_t seed = 2637; seed < 2637 + idem_test::soaked(40); ++seed) {
     Rng rng(seed);
     // All of the 64 bits, as the seed was found with them.
     const auto below = [&](std::uint64_t bound) { return rng.next() % bound; };
     const std::uint64_t universe = 100 + (std::uint64_t{1} << below(13));
     const std::uint64_t budget = 7100 + below(30 * universe + 1);
-    Map map({.budget = idem::ByteSize(budget), .seed = Seed{seed, 2}});
+    Numbers map({.budget = idem::ByteSize(budget), .seed = Seed{seed, 2}});
     std::size_t rooms = 0;
     bool exceeded = false;
     for (int step = 0; step < 300; ++step) {
@@ -356,7 +356,7 @@ TEST_CASE("IdMap: a budget holds while an index is made, rooms are taken and map
       } else if (kind < 9) {
         for (int i = 0; i < 75; ++i) (void)map.forget(below(universe));
       } else if (kind < 11) {
-        Map other({.seed = Seed{9, 9}});
+        Numbers other({.seed = Seed{9, 9}});
         const std::uint64_t count = below(universe);
         for (std::uint64_t i = 0; i < count; ++i) (void)other.insert(below(universe), i, first);
         (void)map.merge(other);
