@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/crossing.hpp>
 
 // The birthday problem, with + - * / alone, so it works in constants and gives the same numbers
 // everywhere.
@@ -57,19 +58,7 @@ namespace idem::inline IDEM_ABI::detail {
 
 // The most keys whose odds are at most `odds`, 0 < odds < 1.
 [[nodiscard]] constexpr double birthday_keys(double odds, unsigned bits) noexcept {
-  double few = 1, many = 2;
-  while (birthday_odds(many, bits) <= odds) {
-    few = many;
-    many *= 2;
-  }
-  while (many - few > 1) {
-    const double half = (many - few) / 2;
-    const double middle =
-        few + (half < 1e15 ? static_cast<double>(static_cast<std::uint64_t>(half)) : half);
-    if (!(middle > few && middle < many)) break;
-    (birthday_odds(middle, bits) <= odds ? few : many) = middle;
-  }
-  return few;
+  return find_crossing([&](double keys) { return birthday_odds(keys, bits) > odds; }).before;
 }
 
 }  // namespace idem::inline IDEM_ABI::detail

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/crossing.hpp>
 
 // The arithmetic of a blocked Bloom filter: blocks of eight words, one bit of each word a key; or of
 // eight sections narrower than a word. It uses + - * / alone, so it works in constants and gives the
@@ -79,19 +80,7 @@ inline constexpr double bloom_word_clear = 63.0 / 64;
 // falls. A whole number as far as a double can tell; beyond 1e305 it stops looking.
 [[nodiscard]] constexpr double fewest_blocks(const auto& rate_of, double rate) noexcept {
   if (rate_of(1.0) <= rate) return 1;
-  double few = 1, enough = 2;
-  while (rate_of(enough) > rate && enough < 1e305) {
-    few = enough;
-    enough *= 2;
-  }
-  while (enough - few > 1) {
-    const double half = (enough - few) / 2;
-    const double middle =
-        few + (half < 1e15 ? static_cast<double>(static_cast<std::uint64_t>(half)) : half);
-    if (!(middle > few && middle < enough)) break;
-    (rate_of(middle) > rate ? few : enough) = middle;
-  }
-  return enough;
+  return find_crossing([&](double blocks) { return !(rate_of(blocks) > rate); }).after;
 }
 
 [[nodiscard]] constexpr double bloom_blocks_for(double keys, double rate) noexcept {

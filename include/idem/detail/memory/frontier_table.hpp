@@ -165,9 +165,7 @@ class FrontierTable {
 
   // Fetches what a call on the key will touch first.
   [[gnu::always_inline]] inline void prefetch(const Slot& key) const noexcept {
-    const Slot* const home = bucket_of(key.hash);
-    __builtin_prefetch(home, 1);
-    __builtin_prefetch(home + 4, 1);
+    prefetch_home(bucket_of(key.hash));
   }
 
   [[nodiscard]] bool contains(const Slot& key) const noexcept {

@@ -49,15 +49,12 @@ class IdMixer {
   }
 
   [[nodiscard]] std::uint64_t operator()(std::int64_t id) const noexcept {
-    const std::uint64_t once = fold(static_cast<std::uint64_t>(id) ^ secret_[0], secret_[1]);
-    return fold(once ^ secret_[2], secret_[3]);
+    const std::uint64_t once =
+        folded_product(static_cast<std::uint64_t>(id) ^ secret_[0], secret_[1]);
+    return folded_product(once ^ secret_[2], secret_[3]);
   }
 
  private:
-  [[nodiscard]] static std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
-    return multiply_high(a, b) ^ a * b;
-  }
-
   std::array<std::uint64_t, 4> secret_;
 };
 

@@ -51,23 +51,31 @@ template <Saveable C>
   return state;
 }
 
+// A Deduplicator around its state. load_state(a pointer to nothing) gives a Result of what that
+// points to.
+template <class C, class Loaded>
+[[nodiscard]] Result<Loaded> load_around_state(const typename C::Options& options,
+                                               const auto& load_state) {
+  static_assert(std::movable<C>,
+                "idem::load: a Deduplicator with Claims, or Sharded, cannot be moved out; load its "
+                "State and construct it with that, or take idem::Resumable");
+  struct Part {
+    typename C::State state;
+    std::vector<std::byte> position;
+  };
+  auto part = load_state(static_cast<Part*>(nullptr));
+  if (!part) return part.error();
+  return Loaded{C(std::move(part->state), options), std::move(part->position)};
+}
+
 template <class C, class Loaded, class Limits>
 [[nodiscard]] Result<Loaded> load_from_span(std::span<const std::byte> bytes,
                                             const typename C::Options& options,
                                             const Limits& limits) {
   if constexpr (!Saveable<C>) {
-    using State = typename C::State;
-    struct Part {
-      State state;
-      std::vector<std::byte> position;
-    };
-    static_assert(
-        std::movable<C>,
-        "idem::load: a Deduplicator with Claims, or Sharded, cannot be moved out; load its "
-        "State and construct it with that, or take idem::Resumable");
-    auto part = load_from_span<State, Part>(bytes, options.memory, limits);
-    if (!part) return part.error();
-    return Loaded{C(std::move(part->state), options), std::move(part->position)};
+    return load_around_state<C, Loaded>(options, [&]<class Part>(Part*) {
+      return load_from_span<typename C::State, Part>(bytes, options.memory, limits);
+    });
   } else {
     Frame frame;
     std::uint64_t total = 0;
@@ -98,18 +106,9 @@ template <class C, class Loaded, class Read, class Limits>
 [[nodiscard]] Result<Loaded> load_from_reader(Read& read, const typename C::Options& options,
                                               const Limits& limits) {
   if constexpr (!Saveable<C>) {
-    using State = typename C::State;
-    struct Part {
-      State state;
-      std::vector<std::byte> position;
-    };
-    static_assert(
-        std::movable<C>,
-        "idem::load: a Deduplicator with Claims, or Sharded, cannot be moved out; load its "
-        "State and construct it with that, or take idem::Resumable");
-    auto part = load_from_reader<State, Part>(read, options.memory, limits);
-    if (!part) return part.error();
-    return Loaded{C(std::move(part->state), options), std::move(part->position)};
+    return load_around_state<C, Loaded>(options, [&]<class Part>(Part*) {
+      return load_from_reader<typename C::State, Part>(read, options.memory, limits);
+    });
   } else {
     struct Source {
       Read& read;
