@@ -374,8 +374,8 @@ class Content(Row):
     title = "ContentHashSet, payloads of 1 KiB and more, of XXH3's speed in the same build"
 
     def commands(self, scale):
-        # Four sets are sized for all contents of all rounds.
-        return [Command("bench_content", ("--rounds", str(scale.rounds)), 400 * MIB + scale.rounds * 110 * MIB)]
+        # Five sets are sized for all contents of all rounds.
+        return [Command("bench_content", ("--rounds", str(scale.rounds)), 400 * MIB + scale.rounds * 135 * MIB)]
 
     def figures(self, found, scale):
         for where in ("in cache", "out of cache"):

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -75,6 +76,46 @@ TEST_CASE_TEMPLATE("content: the digest is the policy's, under the set's seed", 
                                      : Digest{0x5bd0d4ca079a8429, 0xfd8ed9184f590f8d}));
   const Set other({.seed = idem::Seed{1, 2}});
   CHECK(other.digest("idem"sv) != set.digest("idem"sv));
+}
+
+// Contents of 0 to 5,000 bytes, a third of them repeats, in batches of 0 to 200.
+TEST_CASE_TEMPLATE("content: a batch of contents answers as they would one by one", Set,
+                   idem::ContentHashSet, idem_test::HostileContentSet) {
+  idem_test::Rng random(29);
+  std::vector<std::vector<std::byte>> contents;
+  for (std::size_t i = 0; i < 600; ++i) {
+    if (i != 0 && random.below(3) == 0) {
+      contents.push_back(contents[random.below(i)]);
+    } else {
+      contents.emplace_back(random.below(random.below(8) == 0 ? 5'000 : 300));
+      for (std::byte& byte : contents.back()) byte = static_cast<std::byte>(random.below(256));
+    }
+  }
+  std::vector<std::span<const std::byte>> spans(contents.begin(), contents.end());
+  std::vector<std::string_view> texts;
+  for (const auto bytes : spans)
+    texts.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+
+  Set single({.seed = seed}), batched({.seed = seed}), of_texts({.seed = seed});
+  std::size_t duplicates = 0;
+  for (std::size_t begin = 0; begin < spans.size();) {
+    const std::size_t count =
+        std::min(spans.size() - begin, static_cast<std::size_t>(random.below(201)));
+    std::vector<Verdict> verdicts(count, Verdict::unknown), same = verdicts;
+    batched.insert(std::span<const std::span<const std::byte>>(spans).subspan(begin, count),
+                   verdicts);
+    of_texts.insert(std::span<const std::string_view>(texts).subspan(begin, count), same);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Verdict verdict = single.insert(spans[begin + i]);
+      REQUIRE(verdicts[i] == verdict);
+      REQUIRE(same[i] == verdict);
+      duplicates += verdict == Verdict::duplicate;
+    }
+    begin += count;
+  }
+  CHECK(duplicates > 150);
+  CHECK(duplicates < 300);
+  CHECK(batched.size() == spans.size() - duplicates);
 }
 
 TEST_CASE_TEMPLATE("content: in pieces or as a stream it is the same", Set, idem::ContentHashSet,

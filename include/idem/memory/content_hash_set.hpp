@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/set_shards.hpp>
 #include <idem/memory/id_set.hpp>
 #include <idem/memory/set_options.hpp>
@@ -109,6 +111,16 @@ class BasicContentHashSet {
   }
   void insert(std::span<const Digest> digests, At at, std::span<Verdict> verdicts) noexcept {
     digests_.insert(digests, at, verdicts);
+  }
+
+  // The same of contents, whose own cache misses are overlapped as well: while one is hashed, the beginning
+  // of the next is fetched.
+  void insert(std::span<const std::span<const std::byte>> contents,
+              std::span<Verdict> verdicts) noexcept {
+    insert_contents(contents, verdicts);
+  }
+  void insert(std::span<const std::string_view> contents, std::span<Verdict> verdicts) noexcept {
+    insert_contents(contents, verdicts);
   }
 
   // `fresh` or `duplicate`; records nothing.
@@ -255,6 +267,27 @@ class BasicContentHashSet {
     const std::optional<bool> is_same = same(digest);
     if (!is_same) return Verdict::unknown;
     return *is_same ? Verdict::duplicate : Verdict::conflict;
+  }
+
+  void insert_contents(auto contents, std::span<Verdict> verdicts) noexcept {
+    detail::require_equal_sizes(contents.size(), verdicts.size());
+    constexpr std::size_t group = 64;
+    std::array<Digest, group> digests;
+    for (std::size_t begin = 0; begin < contents.size(); begin += group) {
+      const std::size_t count = detail::smaller(group, contents.size() - begin);
+      for (std::size_t i = 0; i < count; ++i) {
+        if (begin + i + 1 < contents.size()) prefetch_content(contents[begin + i + 1]);
+        digests[i] = digest(contents[begin + i]);
+      }
+      insert(std::span<const Digest>(digests).first(count), verdicts.subspan(begin, count));
+    }
+  }
+  // As far ahead as the processor does not look by itself before it has seen a content's beginning.
+  [[gnu::always_inline]] static inline void prefetch_content(const auto& content) noexcept {
+    constexpr std::size_t most = 2048, line = 64;
+    const auto* const bytes = reinterpret_cast<const std::byte*>(content.data());
+    const std::size_t size = detail::smaller(most, content.size());
+    for (std::size_t at = 0; at < size; at += line) __builtin_prefetch(bytes + at);
   }
 
   explicit BasicContentHashSet(IdSet<Digest, Hash>&& digests) noexcept

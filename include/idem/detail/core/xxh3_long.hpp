@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -27,10 +28,7 @@ namespace idem::inline IDEM_ABI::detail {
 
 inline constexpr std::size_t xxh3_longest_short = 240;
 
-struct Xxh3Secret {
-  std::uint64_t words[24];
-};
-inline constexpr Xxh3Secret xxh3_secret = {
+inline constexpr std::array<std::uint64_t, 24> xxh3_words = {
     {0xbe4ba423396cfeb8, 0x1cad21f72c81017c, 0xdb979083e96dd4de, 0x1f67b3b7a4a44072,
      0x78e5c0cc4ee679cb, 0x2172ffcc7dd05a82, 0x8e2443f7744608b8, 0x4c263a81e69035e0,
      0xcb00c391bb52283c, 0xa32e531b8b65d088, 0x4ef90da297486471, 0xd8acdea946ef1938,
@@ -45,12 +43,17 @@ struct Xxh3Sums {
   Xxh3Lanes low, high;
 };
 
+[[gnu::always_inline]] IDEM_TARGET_AVX2 inline Xxh3Lanes xxh3_lanes(const void* at) noexcept {
+  Xxh3Lanes lanes;
+  std::memcpy(&lanes, at, sizeof lanes);
+  return lanes;
+}
+
 // One lane: the neighbour's sum takes the word, the own one the product of the halves of word ^ key.
-[[gnu::always_inline]] IDEM_TARGET_AVX2 inline Xxh3Lanes xxh3_add(
-    Xxh3Lanes sum, const std::byte* input, const std::byte* secret) noexcept {
-  Xxh3Lanes word, key;
-  std::memcpy(&word, input, sizeof word);
-  std::memcpy(&key, secret, sizeof key);
+[[gnu::always_inline]] IDEM_TARGET_AVX2 inline Xxh3Lanes xxh3_add(Xxh3Lanes sum,
+                                                                  const std::byte* input,
+                                                                  Xxh3Lanes key) noexcept {
+  const Xxh3Lanes word = xxh3_lanes(input);
   key ^= word;
   const Xxh3Lanes high = key >> 32;
   Xxh3Halves left, right;
@@ -62,10 +65,44 @@ struct Xxh3Sums {
   return sum + added + __builtin_shufflevector(word, word, 1, 0, 3, 2);
 }
 
-[[gnu::always_inline]] IDEM_TARGET_AVX2 inline Xxh3Lanes xxh3_scramble(
-    Xxh3Lanes sum, const std::byte* secret) noexcept {
-  Xxh3Lanes key;
-  std::memcpy(&key, secret, sizeof key);
+// The secret under a seed, which is added to its words of even number and taken from the others. Made where it is
+// used: what was just written to memory cannot be read at other bounds until the writes have ended, so that each
+// digest would wait for its first keys, and with it the loads of the next.
+struct Xxh3Secret {
+  Xxh3Lanes from_even, from_odd;
+
+  [[gnu::always_inline]] IDEM_TARGET_AVX2 inline Xxh3Lanes even(std::size_t word) const noexcept {
+    return xxh3_lanes(xxh3_words.data() + word) + from_even;
+  }
+  [[gnu::always_inline]] IDEM_TARGET_AVX2 inline Xxh3Lanes odd(std::size_t word) const noexcept {
+    return xxh3_lanes(xxh3_words.data() + word) + from_odd;
+  }
+};
+
+// `ahead`: the distance at which memory is fetched, none where that is not inside the input.
+template <std::size_t ahead = 0>
+[[gnu::always_inline]] IDEM_TARGET_AVX2 inline void xxh3_add_stripes(
+    Xxh3Sums& sums, const std::byte* at, std::size_t count, const Xxh3Secret& secret) noexcept {
+  std::size_t i = 0;
+  // Not unrolled: g++ would make all words of the secret at once, and keep them in memory again.
+#pragma GCC unroll 1
+  for (; i + 1 < count; i += 2, at += 128) {
+    if constexpr (ahead != 0) {
+      __builtin_prefetch(at + ahead);
+      __builtin_prefetch(at + ahead + 64);
+    }
+    sums.low = xxh3_add(sums.low, at, secret.even(i));
+    sums.high = xxh3_add(sums.high, at + 32, secret.even(i + 4));
+    sums.low = xxh3_add(sums.low, at + 64, secret.odd(i + 1));
+    sums.high = xxh3_add(sums.high, at + 96, secret.odd(i + 5));
+  }
+  if (i == count) return;
+  sums.low = xxh3_add(sums.low, at, secret.even(i));
+  sums.high = xxh3_add(sums.high, at + 32, secret.even(i + 4));
+}
+
+[[gnu::always_inline]] IDEM_TARGET_AVX2 inline Xxh3Lanes xxh3_scramble(Xxh3Lanes sum,
+                                                                       Xxh3Lanes key) noexcept {
   sum = (sum ^ sum >> 47) ^ key;
   // Times 0x9e3779b1, in halves: there is no product of 64 bits.
   const Xxh3Lanes prime = {0x9e3779b1, 0x9e3779b1, 0x9e3779b1, 0x9e3779b1}, upper = sum >> 32;
@@ -99,36 +136,36 @@ struct Xxh3Sums {
     const std::byte* input, std::size_t size, std::uint64_t seed) noexcept {
   constexpr std::size_t stripe = 64, stripes = 16, block = stripe * stripes;
   constexpr std::uint64_t prime1 = 0x9e3779b185ebca87, prime2 = 0xc2b2ae3d27d4eb4f;
-  std::byte secret[192];
-  for (std::size_t i = 0; i < 24; i += 2) {
-    store_little(secret + 8 * i, xxh3_secret.words[i] + seed);
-    store_little(secret + 8 * i + 8, xxh3_secret.words[i + 1] - seed);
+  const std::uint64_t minus = ~seed + 1;
+  const Xxh3Secret secret{{seed, minus, seed, minus}, {minus, seed, minus, seed}};
+  // The end reads it at bounds of bytes.
+  std::byte bytes[192];
+  for (std::size_t i = 0; i < 24; i += 4) {
+    const Xxh3Lanes lanes = secret.even(i);
+    std::memcpy(bytes + 8 * i, &lanes, sizeof lanes);
   }
-  Xxh3Lanes low = {0xc2b2ae3d, prime1, prime2, 0x165667b19e3779f9};
-  Xxh3Lanes high = {0x85ebca77c2b2ae63, 0x85ebca77, 0x27d4eb2f165667c5, 0x9e3779b1};
+  Xxh3Sums sums{{0xc2b2ae3d, prime1, prime2, 0x165667b19e3779f9},
+                {0x85ebca77c2b2ae63, 0x85ebca77, 0x27d4eb2f165667c5, 0x9e3779b1}};
   const std::byte* at = input;
   std::size_t left = size;
   for (; left > block; left -= block, at += block) {
-    for (std::size_t i = 0; i < stripes; ++i) {
-      low = xxh3_add(low, at + i * stripe, secret + 8 * i);
-      high = xxh3_add(high, at + i * stripe + 32, secret + 8 * i + 32);
+    if (left >= 2 * block) {
+      xxh3_add_stripes<block>(sums, at, stripes, secret);
+    } else {
+      xxh3_add_stripes(sums, at, stripes, secret);
     }
-    low = xxh3_scramble(low, secret + 128);
-    high = xxh3_scramble(high, secret + 160);
+    sums.low = xxh3_scramble(sums.low, secret.even(16));
+    sums.high = xxh3_scramble(sums.high, secret.even(20));
   }
-  for (std::size_t i = 0; i < (left - 1) / stripe; ++i) {
-    low = xxh3_add(low, at + i * stripe, secret + 8 * i);
-    high = xxh3_add(high, at + i * stripe + 32, secret + 8 * i + 32);
-  }
+  xxh3_add_stripes(sums, at, (left - 1) / stripe, secret);
   const std::byte* const last = input + size - stripe;
-  low = xxh3_add(low, last, secret + 121);
-  high = xxh3_add(high, last + 32, secret + 153);
+  sums.low = xxh3_add(sums.low, last, xxh3_lanes(bytes + 121));
+  sums.high = xxh3_add(sums.high, last + 32, xxh3_lanes(bytes + 153));
 
-  std::uint64_t sums[8];
-  std::memcpy(sums, &low, sizeof low);
-  std::memcpy(sums + 4, &high, sizeof high);
-  return {xxh3_merged(sums, secret + 117, ~(size * prime2)),
-          xxh3_merged(sums, secret + 11, size * prime1)};
+  std::uint64_t words[8];
+  std::memcpy(words, &sums, sizeof words);
+  return {xxh3_merged(words, bytes + 117, ~(size * prime2)),
+          xxh3_merged(words, bytes + 11, size * prime1)};
 }
 
 }  // namespace idem::inline IDEM_ABI::detail
