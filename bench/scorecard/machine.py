@@ -1,5 +1,6 @@
 """What a run was made on: without it no figure means anything."""
 
+import mmap
 import os
 import pathlib
 import platform
@@ -66,3 +67,12 @@ def describe(compiler, flags, packages, pages, root):
         "libraries": {name: version for name, version in libraries.items() if version},
         "pages": pages,
     }
+
+
+def use(amount):
+    """Writes to so many bytes of new memory, and gives them back. A virtual machine gets memory from its host when it is used for
+    the first time, which can take ten times as long as the page fault itself, and whoever is measured first would pay for all."""
+    pages = max(1, amount // mmap.PAGESIZE)
+    with mmap.mmap(-1, pages * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        memory[::mmap.PAGESIZE] = bytes([1]) * pages
