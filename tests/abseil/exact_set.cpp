@@ -12,6 +12,16 @@ using idem::Verdict;
 
 std::string nth(std::uint64_t n) { return "a key too long for its object " + std::to_string(n); }
 
+// A buffer would end at its first zero byte, and 42.9 be the key 42.
+template <class Set, class Key>
+constexpr bool takes = requires(Set& set, Key key) {
+  set.insert(key);
+};
+using Texts = idem::ExactSet<std::string>;
+using Numbers = idem::ExactSet<std::uint32_t>;
+static_assert(takes<Texts, const char (&)[4]> && !takes<Texts, char (&)[4]>);
+static_assert(takes<Numbers, int> && !takes<Numbers, double> && !takes<Numbers, std::uint64_t>);
+
 TEST_CASE("ExactSet: fresh once, forgotten on request, a copy is apart") {
   idem::ExactSet<std::string> seen;
   for (std::uint64_t n = 0; n < 5'000; ++n) REQUIRE(seen.insert(nth(n)) == Verdict::fresh);

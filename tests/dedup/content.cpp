@@ -15,6 +15,7 @@
 
 #include <idem/idem.hpp>
 
+#include "support/dies.hpp"
 #include "support/ids.hpp"
 #include "support/random.hpp"
 #include "support/soak.hpp"
@@ -217,6 +218,51 @@ TEST_CASE("conflicts are counted, and keys of text carry contents too") {
   seen.insert(keys, at(0), contents, verdicts);
   CHECK((verdicts == std::vector{Verdict::conflict, Verdict::fresh, Verdict::conflict}));
   CHECK(seen.counters()[Verdict::conflict] == 4);
+}
+
+TEST_CASE("without a time too, a batch has its contents, and as many as keys") {
+  using Timeless = Deduplicator<Uuid, Policy<CompareContent>>;
+  static_assert(!Timeless::needs_time);
+  const std::vector<Uuid> keys = {Uuid(1, 1), Uuid(1, 1), Uuid(2, 2)};
+  const std::vector<Content> contents = {"97 EUR", "1 EUR", "1 EUR"};
+  const std::vector<Verdict> expected = {Verdict::fresh, Verdict::conflict, Verdict::fresh};
+  const auto insert = [&](auto&& seen, std::size_t count) {
+    std::vector<Verdict> verdicts(keys.size());
+    seen.insert(keys, std::span(contents).first(count), verdicts);
+    return verdicts;
+  };
+  Timeless seen;
+  CHECK(insert(seen, 3) == expected);
+  Timeless by_digest;
+  const std::vector<Digest> digests = {Digest{1, 2}, Digest{2, 1}, Digest{1, 2}};
+  std::vector<Verdict> verdicts(keys.size());
+  by_digest.insert(keys, digests, verdicts);
+  CHECK(verdicts == expected);
+
+  const std::vector<Verdict> unknown(keys.size(), Verdict::unknown);
+  idem::Resumable<Timeless> resumed;
+  CHECK(insert(resumed, 3) == unknown);
+  resumed.insert(keys, digests, verdicts);
+  CHECK(verdicts == unknown);
+  CHECK(idem_test::dies([&] { insert(seen, 2); }));
+  CHECK(idem_test::dies([&] { insert(resumed, 2); }));
+  CHECK(
+      idem_test::dies([&] { resumed.insert(keys, at(0), std::span(digests).first(2), verdicts); }));
+  idem::Resumable<Seen<Claims>> claiming({.memory = {.window = window}});
+  std::vector<Seen<Claims>::Claim> claims(keys.size());
+  claiming.claim(keys, at(0), contents, claims);
+  CHECK(claims[2].verdict() == Verdict::unknown);
+  CHECK(
+      idem_test::dies([&] { claiming.claim(keys, at(0), std::span(contents).first(2), claims); }));
+
+  resumed.start_empty();
+  CHECK(insert(resumed, 3) == expected);
+  idem::Resumable<Deduplicator<Uuid>> plain;
+  plain.insert(keys, verdicts);
+  CHECK(verdicts == unknown);
+  plain.start_empty();
+  plain.insert(keys, verdicts);
+  CHECK(verdicts == std::vector<Verdict>{Verdict::fresh, Verdict::duplicate, Verdict::fresh});
 }
 
 TEST_CASE("a sliding window and one of events carry contents too") {

@@ -12,6 +12,7 @@
 #include <idem/core/uuid.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/field_encoder.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 
 namespace idem::inline IDEM_ABI {
 
@@ -58,23 +59,6 @@ template <auto Member>
     return (key.*Member)();
   }
 }
-
-template <class K>
-concept TextKey = std::same_as<K, std::string> || std::same_as<K, std::string_view>;
-
-template <class T>
-concept CharBuffer = std::is_array_v<T> && std::same_as < std::remove_extent_t<T>,
-char > ;
-
-// An argument (as a forwarding reference takes it) that would silently become another key: 42.9 the
-// id 42, `true` the id 1; a buffer the text up to its first zero byte, 0 a null pointer.
-template <class T, class K>
-concept LossyKey = (std::same_as<K, std::uint64_t> &&
-                    (std::floating_point<std::remove_cvref_t<T>> ||
-                     std::same_as<std::remove_cvref_t<T>, bool> ||
-                     std::same_as<std::remove_cvref_t<T>, char>)) ||
-                   (TextKey<K> && (CharBuffer<std::remove_reference_t<T>> ||
-                                   std::integral<std::remove_cvref_t<T>>));
 
 // Keys that are stored as they are.
 template <class Id>

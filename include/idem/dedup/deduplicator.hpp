@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -20,6 +19,7 @@
 #include <idem/dedup/policy.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/dedup/axes.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
 #include <idem/detail/dedup/engine.hpp>
@@ -62,7 +62,9 @@ struct DeduplicatorOptions {
 //             is noexcept.
 // Example     README.md
 template <class K, class P = Policy<>>
-class Deduplicator {
+class Deduplicator : detail::NoLossyKeys<Deduplicator<K, P>, K> {
+  using Guard = detail::NoLossyKeys<Deduplicator, K>;
+
   static_assert(
       requires { typename KeyTraits<K>::Stored; },
       "idem::Deduplicator: no idem::KeyTraits for this key; derive one from "
@@ -184,6 +186,14 @@ class Deduplicator {
   void insert(std::span<const K> keys, At at, std::span<const Digest> contents,
               std::span<Verdict> verdicts) noexcept requires(compares_content) {
     insert_all(keys, at, contents, verdicts);
+  }
+  void insert(std::span<const K> keys, std::span<const Content> contents,
+              std::span<Verdict> verdicts) noexcept requires(compares_content && !needs_time) {
+    insert_all(keys, timeless, contents, verdicts);
+  }
+  void insert(std::span<const K> keys, std::span<const Digest> contents,
+              std::span<Verdict> verdicts) noexcept requires(compares_content && !needs_time) {
+    insert_all(keys, timeless, contents, verdicts);
   }
 
   // What insert would answer, except `full`; records nothing.
@@ -321,40 +331,35 @@ class Deduplicator {
     return typename Access::AllLocked(access_);
   }
 
-  // Arguments that would silently become another key. Those with an At stand for calls with
-  // {.now = t}, which no auto&& takes.
-  template <detail::LossyKey<K> T>
-  Verdict insert(T&&, auto&&...) = delete;
-  template <detail::LossyKey<K> T>
-  Verdict insert(T&&, At, auto&&...) = delete;
-  template <detail::LossyKey<K> T>
-  Verdict check(T&&, auto&&...) const = delete;
-  template <detail::LossyKey<K> T>
-  Verdict check(T&&, At, auto&&...) const = delete;
-  template <detail::LossyKey<K> T>
-  std::optional<Digest> first_content(T&&, At = timeless) const = delete;
-  template <detail::LossyKey<K> T>
-  bool forget(T&&) = delete;
-  template <detail::LossyKey<K> T>
-  bool refute(T&&, At = timeless) = delete;
-  template <detail::LossyKey<K> T>
-  Claim claim(T&&, auto&&...) = delete;
-  template <detail::LossyKey<K> T>
-  Claim claim(T&&, At, auto&&...) = delete;
-  Verdict insert(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
-  = delete;
-  Verdict insert(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<K>
-  = delete;
-  Verdict check(std::initializer_list<const char*>, auto&&...) const requires detail::TextKey<K>
-  = delete;
-  Verdict check(std::initializer_list<const char*>, At, auto&&...) const requires detail::TextKey<K>
-  = delete;
-  bool forget(std::initializer_list<const char*>) requires detail::TextKey<K>
-  = delete;
-  Claim claim(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<K>
-  = delete;
-  Claim claim(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<K>
-  = delete;
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::claim;
+  using Guard::first_content;
+  using Guard::forget;
+  using Guard::insert;
+  using Guard::refute;
+
+  // Calls that an axis brings, where the policy does not name it.
+  detail::AddToPolicy<Claims> claim(auto&&...) requires(!Reading::claims) = delete;
+  detail::AddToPolicy<Claims> claim(auto&&, At, auto&&...) requires(!Reading::claims) = delete;
+  detail::AddToPolicy<Claims> claims_in_flight() const requires(!Reading::claims) = delete;
+  detail::AddToPolicy<Counters> counters() const requires(!Reading::counts) = delete;
+  detail::AddToPolicy<CompareContent> first_content(auto&&...) const
+      requires(!compares_content) = delete;
+  detail::AddToPolicy<CompareContent> first_content(auto&&, At) const
+      requires(!compares_content) = delete;
+  detail::AddToPolicy<CompareContent> digest(auto&&...) const requires(!compares_content) = delete;
+  detail::AddToPolicy<CompareContent> digest_fields(auto&&...) const
+      requires(!compares_content) = delete;
+  detail::AddToPolicy<CompareContent> insert(
+      std::span<const K>, At, auto&&, std::span<Verdict>) requires(!compares_content) = delete;
+  detail::AddToPolicy<CompareContent> claim(std::span<const K>, At, auto&&,
+                                            std::span<Claim>) requires(Reading::claims &&
+                                                                       !compares_content) = delete;
+  detail::ContentsGoBetweenTimeAndVerdicts insert(
+      std::span<const K>, At, std::span<Verdict>) requires(compares_content) = delete;
+  detail::ContentsGoBetweenTimeAndVerdicts claim(std::span<const K>, At, std::span<Claim>) requires(
+      Reading::claims&& compares_content) = delete;
 
  private:
   friend Claim;

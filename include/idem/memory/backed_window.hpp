@@ -17,6 +17,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/core/state_part.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/backing_filter.hpp>
@@ -51,7 +52,10 @@ struct BackedWindowOptions {
 //             `full` from either of the two records nothing in both.
 // Example     docs/time-windows.md
 template <class ExactWindow, class Filter>
-class BackedWindow {
+class BackedWindow
+    : detail::NoLossyKeys<BackedWindow<ExactWindow, Filter>, typename ExactWindow::Stored> {
+  using Guard = detail::NoLossyKeys<BackedWindow, typename ExactWindow::Stored>;
+
   static_assert(
       Memory<ExactWindow> && !ExactWindow::errors.may_drop &&
           requires { requires ExactWindow::time == WindowTime::arrival; },
@@ -229,6 +233,11 @@ class BackedWindow {
   // The two, for what only they can tell: counters, rates.
   [[nodiscard]] const ExactWindow& exact() const noexcept { return exact_; }
   [[nodiscard]] const Filter& filter() const noexcept { return filter_; }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::add;
+  using Guard::check;
+  using Guard::insert;
 
  private:
   BackedWindow(ExactWindow&& exact, Filter&& filter) noexcept

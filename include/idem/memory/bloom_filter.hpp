@@ -19,6 +19,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/core/word_codec.hpp>
 #include <idem/detail/memory/bloom_blocks.hpp>
 #include <idem/detail/memory/bloom_rate.hpp>
@@ -61,7 +62,9 @@ struct BloomFilterOptions {
 //             Bloom Filters", 2007; Apache Parquet's split block.
 // Example     docs/filters.md
 template <class Id, HashPolicy HashT = Xxh3Hash>
-class BloomFilter {
+class BloomFilter : detail::NoLossyKeys<BloomFilter<Id, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<BloomFilter, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id>,
                 "idem::BloomFilter takes ids that are stored as they are: Uuid, std::uint64_t or "
                 "Digest; other keys go through idem::Deduplicator, as Digest");
@@ -207,6 +210,10 @@ class BloomFilter {
     return detail::bloom_rate(static_cast<double>(keys),
                               static_cast<double>(size.count() / Blocks::block_bytes));
   }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::insert;
 
  private:
   using Blocks = detail::BloomBlocks;

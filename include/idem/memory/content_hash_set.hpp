@@ -4,7 +4,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -18,6 +17,7 @@
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/set_shards.hpp>
 #include <idem/memory/id_set.hpp>
@@ -42,7 +42,9 @@ namespace idem::inline IDEM_ABI {
 // Errors      as IdSet.
 // Example     docs/components.md
 template <HashPolicy HashT = Xxh3Hash>
-class BasicContentHashSet {
+class BasicContentHashSet : detail::NoLossyKeys<BasicContentHashSet<HashT>, std::string_view> {
+  using Guard = detail::NoLossyKeys<BasicContentHashSet, std::string_view>;
+
  public:
   using Stored = Digest;
   using Options = SetOptions;
@@ -231,26 +233,11 @@ class BasicContentHashSet {
     return IdSet<Digest, Hash>::read_joined(in, shape, options, digests.tables(), home);
   }
 
-  // {"a", "b"} would be the bytes between two pointers; fields go through digest_fields.
-  Digest digest(std::initializer_list<const char*>) const = delete;
-  Verdict insert(std::initializer_list<const char*>, auto&&...) = delete;
-  Verdict insert(std::initializer_list<const char*>, At, auto&&...) = delete;
-  Verdict check(std::initializer_list<const char*>, auto&&...) const = delete;
-  Verdict check(std::initializer_list<const char*>, At, auto&&...) const = delete;
-  bool forget(std::initializer_list<const char*>) = delete;
-  // A buffer would end at its first zero byte; pass a span or a string_view.
-  template <detail::LossyKey<std::string_view> T>
-  Digest digest(T&&) const = delete;
-  template <detail::LossyKey<std::string_view> T>
-  Verdict insert(T&&, auto&&...) = delete;
-  template <detail::LossyKey<std::string_view> T>
-  Verdict insert(T&&, At, auto&&...) = delete;
-  template <detail::LossyKey<std::string_view> T>
-  Verdict check(T&&, auto&&...) const = delete;
-  template <detail::LossyKey<std::string_view> T>
-  Verdict check(T&&, At, auto&&...) const = delete;
-  template <detail::LossyKey<std::string_view> T>
-  bool forget(T&&) = delete;
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::digest;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   template <class Same>

@@ -19,6 +19,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/core/word_codec.hpp>
 #include <idem/detail/memory/cuckoo_table.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
@@ -63,7 +64,9 @@ struct CuckooFilterOptions {
 //             before the first move, which no failure can spoil.
 // Example     docs/filters.md
 template <class Id, class FingerprintT = std::uint16_t, HashPolicy HashT = Xxh3Hash>
-class CuckooFilter {
+class CuckooFilter : detail::NoLossyKeys<CuckooFilter<Id, FingerprintT, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<CuckooFilter, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id>,
                 "idem::CuckooFilter takes ids that are stored as they are: Uuid, std::uint64_t or "
                 "Digest; other keys go through idem::Deduplicator, as Digest");
@@ -205,6 +208,12 @@ class CuckooFilter {
       return Error{ErrorCode::bad_value, StateShape::elements_at, "fingerprints"};
     return Result<CuckooFilter>(std::move(filter));
   }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::add;
+  using Guard::check;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   explicit CuckooFilter(Hash hash) noexcept : hash_(hash) {}

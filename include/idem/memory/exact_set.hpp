@@ -21,6 +21,7 @@
 #include <idem/core/verdict.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/memory/key_state.hpp>
 #include <idem/detail/memory/key_table.hpp>
 #include <idem/detail/memory/set_shards.hpp>
@@ -51,7 +52,9 @@ namespace idem::inline IDEM_ABI {
 //             exceptions, a failed allocation ends the program inside the allocator instead of
 //             answering `full`.
 template <class K, HashPolicy HashT = Xxh3Hash>
-class ExactSet {
+class ExactSet : detail::NoLossyKeys<ExactSet<K, HashT>, K> {
+  using Guard = detail::NoLossyKeys<ExactSet, K>;
+
   static_assert(!std::is_same_v<K, std::string_view>,
                 "idem::ExactSet keeps its keys: take ExactSet<std::string>, a view would dangle");
   static_assert(std::copyable<K> && std::equality_comparable<K>,
@@ -188,6 +191,11 @@ class ExactSet {
     detail::SplitTables split(tables, home, options.expected_keys);
     return detail::KeyState<K>::read(in, shape, split, options.budget != ByteSize::unlimited());
   }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   using Table = detail::KeyTable<K, Hash>;

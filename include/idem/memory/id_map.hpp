@@ -24,6 +24,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/bit_array.hpp>
 #include <idem/detail/memory/order_by_hash.hpp>
@@ -62,7 +63,9 @@ struct IdMapOptions {
 //             does too; copying throws std::bad_alloc. Everything else is noexcept.
 // Example     docs/components.md
 template <class Id, class PayloadT, HashPolicy HashT = Xxh3Hash>
-class IdMap {
+class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<IdMap, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id> &&
                     KeyTraits<Id>::exact,
                 "idem::IdMap remembers ids that are stored as they are: Uuid, std::uint64_t or "
@@ -299,17 +302,10 @@ class IdMap {
     return Result<IdMap>(std::move(map));
   }
 
-  // Arguments that would silently become another id.
-  template <detail::LossyKey<Id> T>
-  Verdict insert(T&&, auto&&...) = delete;
-  template <detail::LossyKey<Id> T>
-  Verdict insert(T&&, At, auto&&...) = delete;
-  template <detail::LossyKey<Id> T>
-  Verdict check(T&&, auto&&...) const = delete;
-  template <detail::LossyKey<Id> T>
-  Verdict check(T&&, At, auto&&...) const = delete;
-  template <detail::LossyKey<Id> T>
-  bool forget(T&&) = delete;
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   // Ids moved on by a call that finds no room, to get at that of forgotten ones.

@@ -20,6 +20,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/memory/bit_array.hpp>
 #include <idem/detail/memory/filter_size.hpp>
 #include <idem/detail/memory/id_state.hpp>
@@ -56,7 +57,9 @@ class IdMap;
 //             does too; copying throws std::bad_alloc. Everything else is noexcept.
 // Example     docs/components.md
 template <class Id, HashPolicy HashT = Xxh3Hash>
-class IdSet {
+class IdSet : detail::NoLossyKeys<IdSet<Id, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<IdSet, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id> &&
                     KeyTraits<Id>::exact,
                 "idem::IdSet remembers ids that are stored as they are: Uuid, std::uint64_t or "
@@ -219,17 +222,10 @@ class IdSet {
                                 options.budget != ByteSize::unlimited());
   }
 
-  // Arguments that would silently become another id.
-  template <detail::LossyKey<Id> T>
-  Verdict insert(T&&, auto&&...) = delete;
-  template <detail::LossyKey<Id> T>
-  Verdict insert(T&&, At, auto&&...) = delete;
-  template <detail::LossyKey<Id> T>
-  Verdict check(T&&, auto&&...) const = delete;
-  template <detail::LossyKey<Id> T>
-  Verdict check(T&&, At, auto&&...) const = delete;
-  template <detail::LossyKey<Id> T>
-  bool forget(T&&) = delete;
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   using Table = std::conditional_t<sizeof(Id) == 16, detail::WideTable<Id, Hash>,

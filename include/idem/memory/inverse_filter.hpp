@@ -20,6 +20,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/memory/filter_size.hpp>
 #include <idem/detail/memory/inverse_lines.hpp>
 
@@ -51,7 +52,9 @@ struct InverseFilterOptions {
 // Source      Jeff Hodges, "The Opposite of a Bloom Filter", 2012; here in sets of a line.
 // Example     docs/filters.md
 template <class Id, HashPolicy HashT = Xxh3Hash>
-class InverseFilter {
+class InverseFilter : detail::NoLossyKeys<InverseFilter<Id, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<InverseFilter, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id> &&
                     KeyTraits<Id>::exact,
                 "idem::InverseFilter takes ids that are stored as they are: Uuid, std::uint64_t or "
@@ -178,6 +181,11 @@ class InverseFilter {
       return Error{ErrorCode::bad_value, StateShape::elements_at, "ids"};
     return Result<InverseFilter>(std::move(filter));
   }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   using Lines = detail::InverseLines<Id, Hash>;

@@ -26,6 +26,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/memory/time_window.hpp>
 #include <idem/detail/memory/window_codec.hpp>
 #include <idem/detail/memory/window_plan.hpp>
@@ -57,7 +58,11 @@ namespace idem::inline IDEM_ABI {
 template <class Id, WindowMode window_mode = WindowMode::fixed,
           WindowTime window_time = WindowTime::arrival, class PayloadT = void,
           HashPolicy HashT = Xxh3Hash>
-class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
+class TimeWindowRing
+    : public detail::PayloadNamed<PayloadT>,
+      detail::NoLossyKeys<TimeWindowRing<Id, window_mode, window_time, PayloadT, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<TimeWindowRing, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id> &&
                     KeyTraits<Id>::exact,
                 "idem::TimeWindowRing remembers ids that are stored as they are: Uuid, "
@@ -304,6 +309,11 @@ class TimeWindowRing : public detail::PayloadNamed<PayloadT> {
   [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
     return detail::slot_of(hash(), id);
   }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   [[nodiscard]] static Bytes to_bytes(const Beside& payload) noexcept requires(carries) {

@@ -20,6 +20,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
 #include <idem/detail/memory/generation_filter.hpp>
 #include <idem/detail/memory/generation_plan.hpp>
@@ -57,7 +58,10 @@ namespace idem::inline IDEM_ABI {
 // Example     docs/time-windows.md
 template <class Id, WindowMode window_mode = WindowMode::fixed,
           WindowTime window_time = WindowTime::arrival, HashPolicy HashT = Xxh3Hash>
-class WindowBloomFilter {
+class WindowBloomFilter
+    : detail::NoLossyKeys<WindowBloomFilter<Id, window_mode, window_time, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<WindowBloomFilter, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id>,
                 "idem::WindowBloomFilter takes ids that are stored as they are: Uuid, "
                 "std::uint64_t or Digest; other keys go through idem::Deduplicator, as Digest");
@@ -303,6 +307,11 @@ class WindowBloomFilter {
   __attribute__((always_inline)) void prefetch(const Id& id) const noexcept {
     filter_.blocks().prefetch(detail::filter_hash(hash_, id));
   }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::add;
+  using Guard::check;
+  using Guard::insert;
 
  private:
   // Without its blocks.

@@ -20,6 +20,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/id_codec.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/filter_hash.hpp>
 #include <idem/detail/memory/filter_size.hpp>
@@ -61,7 +62,9 @@ namespace idem::inline IDEM_ABI {
 // Source      that of CuckooFilter, with a generation beside each fingerprint.
 // Example     docs/time-windows.md
 template <class Id, WindowMode window_mode = WindowMode::fixed, HashPolicy HashT = Xxh3Hash>
-class WindowCuckooFilter {
+class WindowCuckooFilter : detail::NoLossyKeys<WindowCuckooFilter<Id, window_mode, HashT>, Id> {
+  using Guard = detail::NoLossyKeys<WindowCuckooFilter, Id>;
+
   static_assert(Key<Id> && std::is_same_v<typename KeyTraits<Id>::Stored, Id>,
                 "idem::WindowCuckooFilter takes ids that are stored as they are: Uuid, "
                 "std::uint64_t or Digest; other keys go through idem::Deduplicator, as Digest");
@@ -281,6 +284,12 @@ class WindowCuckooFilter {
   [[gnu::always_inline]] inline void prefetch(const Id& id) const noexcept {
     if (table_.buckets() != 0) table_.prefetch(table_.place_of(detail::filter_hash(hash_, id)));
   }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::add;
+  using Guard::check;
+  using Guard::forget;
+  using Guard::insert;
 
  private:
   // Without its table.

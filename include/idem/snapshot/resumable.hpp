@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <utility>
@@ -16,6 +15,7 @@
 #include <idem/dedup/content.hpp>
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
+#include <idem/detail/core/lossy_key.hpp>
 #include <idem/snapshot/snapshot.hpp>
 
 namespace idem::inline IDEM_ABI {
@@ -33,7 +33,9 @@ namespace idem::inline IDEM_ABI {
 // Errors      options that are nonsense throw std::invalid_argument, when the Deduplicator is made.
 //             load() that fails changes nothing and may be tried again, with an older snapshot say.
 template <class Dedup>
-class Resumable {
+class Resumable : detail::NoLossyKeys<Resumable<Dedup>, typename Dedup::Key> {
+  using Guard = detail::NoLossyKeys<Resumable, typename Dedup::Key>;
+
   using State = typename Dedup::State;
 
  public:
@@ -83,15 +85,32 @@ class Resumable {
     if (seen_) return seen_->insert(keys, at, verdicts);
     answer_unknown(keys.size(), verdicts);
   }
+  void insert(std::span<const Key> keys, std::span<Verdict> verdicts) noexcept
+      requires(!Dedup::compares_content && !needs_time) {
+    if (seen_) return seen_->insert(keys, verdicts);
+    answer_unknown(keys.size(), verdicts);
+  }
   void insert(std::span<const Key> keys, At at, std::span<const Content> contents,
               std::span<Verdict> verdicts) noexcept requires(Dedup::compares_content) {
     if (seen_) return seen_->insert(keys, at, contents, verdicts);
-    answer_unknown(keys.size(), verdicts);
+    answer_unknown(keys.size(), contents.size(), verdicts);
   }
   void insert(std::span<const Key> keys, At at, std::span<const Digest> contents,
               std::span<Verdict> verdicts) noexcept requires(Dedup::compares_content) {
     if (seen_) return seen_->insert(keys, at, contents, verdicts);
-    answer_unknown(keys.size(), verdicts);
+    answer_unknown(keys.size(), contents.size(), verdicts);
+  }
+  void insert(std::span<const Key> keys, std::span<const Content> contents,
+              std::span<Verdict> verdicts) noexcept
+      requires(Dedup::compares_content && !needs_time) {
+    if (seen_) return seen_->insert(keys, contents, verdicts);
+    answer_unknown(keys.size(), contents.size(), verdicts);
+  }
+  void insert(std::span<const Key> keys, std::span<const Digest> contents,
+              std::span<Verdict> verdicts) noexcept
+      requires(Dedup::compares_content && !needs_time) {
+    if (seen_) return seen_->insert(keys, contents, verdicts);
+    answer_unknown(keys.size(), contents.size(), verdicts);
   }
   template <class... C>
   [[nodiscard]] Verdict check(const Key& key, At at, C&&... content) const noexcept requires
@@ -127,37 +146,19 @@ class Resumable {
   }
   {
     if (seen_) return seen_->claim(keys, at, contents, claims);
-    answer_unknown(keys.size(), std::span(claims));
+    answer_unknown(keys.size(), std::span(contents).size(), std::span(claims));
   }
-
-  // Arguments that would silently become another key, as the Deduplicator has them.
-  template <detail::LossyKey<Key> T>
-  Verdict insert(T&&, auto&&...) = delete;
-  template <detail::LossyKey<Key> T>
-  Verdict insert(T&&, At, auto&&...) = delete;
-  template <detail::LossyKey<Key> T>
-  Verdict check(T&&, auto&&...) const = delete;
-  template <detail::LossyKey<Key> T>
-  Verdict check(T&&, At, auto&&...) const = delete;
-  template <detail::LossyKey<Key> T>
-  void claim(T&&, At, auto&&...) = delete;
-  Verdict insert(std::initializer_list<const char*>, auto&&...) requires detail::TextKey<Key>
-  = delete;
-  Verdict insert(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<Key>
-  = delete;
-  Verdict check(std::initializer_list<const char*>, auto&&...) const requires detail::TextKey<Key>
-  = delete;
-  Verdict check(std::initializer_list<const char*>, At,
-                auto&&...) const requires detail::TextKey<Key>
-  = delete;
-  void claim(std::initializer_list<const char*>, At, auto&&...) requires detail::TextKey<Key>
-  = delete;
 
   // The Deduplicator, for all else. Undefined before is_ready().
   [[nodiscard]] Dedup& operator*() noexcept { return *seen_; }
   [[nodiscard]] const Dedup& operator*() const noexcept { return *seen_; }
   [[nodiscard]] Dedup* operator->() noexcept { return &*seen_; }
   [[nodiscard]] const Dedup* operator->() const noexcept { return &*seen_; }
+
+  // Arguments that would silently become another key are refused.
+  using Guard::check;
+  using Guard::claim;
+  using Guard::insert;
 
  private:
   static void answer_unknown(std::size_t keys, const auto& answers) noexcept {
@@ -169,6 +170,11 @@ class Resumable {
         answer = Dedup::no_claim(Verdict::unknown);
       }
     }
+  }
+
+  static void answer_unknown(std::size_t keys, std::size_t contents, const auto& answers) noexcept {
+    detail::require_equal_sizes(keys, contents);
+    answer_unknown(keys, answers);
   }
 
   void require_nothing() const {

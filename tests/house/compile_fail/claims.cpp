@@ -8,6 +8,13 @@ using Seen =
     idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<idem::UuidSet>, idem::Claims>>;
 using OneShot = idem::Deduplicator<idem::Uuid, idem::Policy<idem::Remember<idem::UuidSet>>>;
 
+// And who asks is told that there is no such call.
+template <class Dedup>
+constexpr bool has_claim = requires(Dedup& seen, const idem::Uuid& id, idem::At at) {
+  seen.claim(id, at);
+};
+static_assert(has_claim<Seen> && !has_claim<OneShot>);
+
 void use(Seen& seen, OneShot& one_shot, const idem::Uuid& id, idem::At at) {
 #if CASE == 0
   OneShot elsewhere(std::move(one_shot));
@@ -29,9 +36,15 @@ void use(Seen& seen, OneShot& one_shot, const idem::Uuid& id, idem::At at) {
   idem::Claim claim = seen.claim(id, at);
   idem::Claim copy(claim);
 
-#elif CASE == 5  // must-fail: constraint|no matching|no member named 'claim'
+#elif CASE == 5  // must-fail: AddToPolicy<.*Claims>
   // Claims have to be named.
-  idem::Claim claim = one_shot.claim(id, at);
+  auto claim = one_shot.claim(id, at);
+
+#elif CASE == 6  // must-fail: AddToPolicy<.*Claims>
+  auto claim = one_shot.claim(id, {.now = at.now}, "content");
+
+#elif CASE == 7  // must-fail: AddToPolicy<.*Claims>
+  auto open = one_shot.claims_in_flight();
 #endif
   (void)one_shot;
 }

@@ -59,7 +59,7 @@ void use(Comparing& comparing, Plain& plain, const idem::Uuid& id, idem::At at) 
 #elif CASE == 10  // must-fail: deleted|no matching|constraint
   (void)comparing.insert(id, at, idem::Content({"a", "b"}));
 
-#elif CASE == 11  // must-fail: no matching|invalid|constraint
+#elif CASE == 11  // must-fail: ContentsGoBetweenTimeAndVerdicts
   // A batch has its contents too.
   std::vector<idem::Uuid> ids(3);
   std::vector<idem::Verdict> verdicts(3);
@@ -73,6 +73,29 @@ void use(Comparing& comparing, Plain& plain, const idem::Uuid& id, idem::At at) 
 #elif CASE == 13  // must-fail: no matching|constraint
   char buffer[16] = "content";
   (void)comparing.check(id, at, buffer);
+
+#elif CASE == 14  // must-fail: AddToPolicy<.*CompareContent>
+  std::vector<idem::Uuid> ids(3);
+  std::vector<idem::Content> contents(3, "content");
+  std::vector<idem::Verdict> verdicts(3);
+  plain.insert(ids, {.now = at.now}, contents, verdicts);
+
+#elif CASE == 15  // must-fail: AddToPolicy<.*CompareContent>
+  std::vector<idem::Uuid> ids(3);
+  std::vector<idem::Content> contents(3, "content");
+  std::vector<Plain::Claim> claims(3);
+  plain.claim(ids, at, contents, claims);
+
+#elif CASE == 16  // must-fail: ContentsGoBetweenTimeAndVerdicts
+  std::vector<idem::Uuid> ids(3);
+  std::vector<Comparing::Claim> claims(3);
+  comparing.claim(ids, at, claims);
+
+#elif CASE == 17  // must-fail: AddToPolicy<.*CompareContent>
+  (void)plain.first_content(id, at);
+
+#elif CASE == 18  // must-fail: AddToPolicy<.*CompareContent>
+  (void)plain.digest("content");
 #endif
   (void)comparing;
   (void)plain;

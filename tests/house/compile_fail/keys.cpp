@@ -14,6 +14,13 @@ struct Order {
 template <>
 struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant, &Order::number> {};
 idem::Deduplicator<idem::Scoped<Order, std::string>, idem::Policy<idem::HostileKeys>> scoped;
+// A literal is an int, and passes for any integer.
+void literals(idem::TimeWindowRing<std::uint64_t>& window, idem::BloomFilter<std::uint64_t>& filter,
+              idem::Deduplicator<std::uint16_t>& seen, idem::Instant now) {
+  (void)window.insert(42, {.now = now});
+  (void)filter.check(42);
+  (void)seen.insert(42);
+}
 
 #elif CASE == 1  // must-fail: names no member
 template <>
@@ -90,6 +97,98 @@ template <>
 struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
 idem::Verdict lossy(idem::Resumable<idem::Deduplicator<std::uint64_t>>& seen, idem::Instant now) {
   return seen.insert(42.9, {.now = now});
+}
+
+#elif CASE == 11  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::TimeWindowRing<std::uint64_t>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.insert(42.9, {.now = now});
+}
+
+#elif CASE == 12  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::WindowBloomFilter<std::uint64_t>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.insert(42.9, {.now = now});
+}
+
+#elif CASE == 13  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::WindowCuckooFilter<std::uint64_t>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.check(true, {.now = now});
+}
+
+#elif CASE == 14  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::BloomFilter<std::uint64_t>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.insert(42.9);
+}
+
+#elif CASE == 15  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::CuckooFilter<std::uint64_t>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.forget(42.9);
+}
+
+#elif CASE == 16  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::InverseFilter<std::uint64_t>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.check('1');
+}
+
+#elif CASE == 17  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::IdMap<std::uint64_t, std::uint64_t>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.insert(42.9);
+}
+
+#elif CASE == 18  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen =
+    idem::BackedWindow<idem::TimeWindowRing<std::uint64_t>, idem::WindowBloomFilter<std::uint64_t>>;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.add(42.9, {.now = now});
+}
+
+#elif CASE == 19  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::ContentHashSet;
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.forget({"a", "b"});
+}
+
+#elif CASE == 20  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Seen = idem::Deduplicator<std::uint32_t>;
+// The lower half of a number.
+auto lossy(Seen& seen, idem::Instant now) {
+  (void)now;
+  return seen.insert(now.since_epoch().count());
 }
 #endif
 

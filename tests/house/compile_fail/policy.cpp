@@ -57,7 +57,7 @@ idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<2048>>> seen;
 idem::Deduplicator<idem::Uuid, idem::Policy<idem::Sharded<2>>> seen;
 auto elsewhere = std::move(seen);
 
-#elif CASE == 12  // must-fail: constraint|no matching|invalid reference
+#elif CASE == 12  // must-fail: AddToPolicy<.*Counters>
 // Counters have to be named.
 idem::Deduplicator<idem::Uuid> seen;
 auto counters = seen.counters();

@@ -123,6 +123,12 @@ concept CarriesDigests = Carrying<M> && std::is_same_v<typename M::Payload, Dige
 template <class Axis>
 struct AxisNotNamed {};
 
+// What a call that an axis brings returns where the policy does not name it: it is deleted, and the
+// compiler's sentence has this name in it.
+template <class Axis>
+struct AddToPolicy;
+struct ContentsGoBetweenTimeAndVerdicts;
+
 // What a policy says, worked out once.
 template <class Fallback, class P>
 struct PolicyReading {
