@@ -18,7 +18,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TESTS = ROOT / "tests"
-SOURCES = ["main.cpp", "support/out_of_memory.cpp", "snapshot/subjects.cpp", "snapshot/vectors.cpp"]
+SOURCES = ["main.cpp", "support/out_of_memory.cpp", "snapshot/subjects.cpp", "snapshot/subjects_windows.cpp",
+           "snapshot/vectors.cpp"]
 COMPILERS = ["i686-linux-gnu-g++-12", "i686-linux-gnu-g++"]
 # Headers only, so those of this machine will do; its other headers will not.
 BORROWED = ["xxhash.h", "xxh3.h", "doctest"]

@@ -116,8 +116,11 @@ void check_joined(Key&& key_of) {
       const std::size_t before = idem_test::allocations().live_bytes;
       auto state = idem::load<typename Sharded::State>(bytes);
       REQUIRE(state);
+      // A map begins with a chunk of its ring and an index.
+      const std::size_t beside =
+          65536 + (idem::Carrying<typename One::Memory> ? Sharded::shards * 16384 : 0);
       if (sizeof(typename One::Memory::Stored) <= 16)
-        CHECK(idem_test::allocations().peak_bytes - before <= 2 * bytes.size() + 65536);
+        CHECK(idem_test::allocations().peak_bytes - before <= 2 * bytes.size() + beside);
       Sharded again(std::move(state->state));
       CHECK(again.size() == count);
       CHECK(saved(again) == bytes);
@@ -168,6 +171,25 @@ TEST_CASE("shards of exact sets are saved as one set, and loaded into any number
                Deduplicator<std::string, Policy<idem::HostileKeys>>>(text);
   check_joined<Deduplicator<std::string, Policy<Sharded<3>, idem::Remember<idem::ContentHashSet>>>,
                Deduplicator<std::string, Policy<idem::Remember<idem::ContentHashSet>>>>(text);
+  using Map = idem::Remember<idem::IdMap<idem::Uuid, std::uint64_t>>;
+  check_joined<Deduplicator<idem::Uuid, Policy<Sharded<4>, Map>>,
+               Deduplicator<idem::Uuid, Policy<Map>>>(uuid);
+}
+
+TEST_CASE("contents stand in another number of shards too") {
+  using idem::CompareContent, idem::Deduplicator, idem::Policy, idem::Sharded;
+  const auto id = [](std::size_t i) { return idem_test::spread_id<idem::Uuid>(i); };
+  Deduplicator<idem::Uuid, Policy<CompareContent, Sharded<5>>> before;
+  for (std::size_t i = 0; i < 1000; ++i)
+    REQUIRE(before.insert(id(i), std::to_string(i)) == Verdict::fresh);
+  using After = Deduplicator<idem::Uuid, Policy<CompareContent, Sharded<3>>>;
+  auto state = idem::load<After::State>(saved(before));
+  REQUIRE(state);
+  After after(std::move(state->state));
+  for (std::size_t i = 0; i < 1000; ++i) {
+    REQUIRE(after.insert(id(i), std::to_string(i)) == Verdict::duplicate);
+    REQUIRE(after.insert(id(i), std::to_string(i + 1)) == Verdict::conflict);
+  }
 }
 
 TEST_CASE("ids that share their slot are ordered by themselves") {
@@ -324,12 +346,6 @@ TEST_CASE("a key that is not at home in its shard is refused") {
                                            .filter = {.size = idem::bytes(1024)}}};
     Seen seen(options);
     check(seen, options, uuid);
-  }
-  {
-    using Seen = Deduplicator<idem::Uuid,
-                              Policy<Sharded<3>, Remember<idem::IdMap<idem::Uuid, idem::Digest>>>>;
-    Seen seen;
-    check(seen, Seen::Options(), uuid);
   }
   {
     using Seen =

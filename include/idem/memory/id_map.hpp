@@ -28,6 +28,7 @@
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/bit_array.hpp>
 #include <idem/detail/memory/order_by_hash.hpp>
+#include <idem/detail/memory/set_shards.hpp>
 #include <idem/detail/memory/time_window.hpp>
 #include <idem/detail/memory/window_plan.hpp>
 
@@ -207,21 +208,8 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
   // visited: there is no memory to put them in order.
   template <class Visit>
   [[nodiscard]] bool for_each(Visit&& visit) const {
-    using Walk = typename Window::Walk;
-    using Place = decltype(Walk::place);
-    typename Window::Entry entry;
-    const auto each = [&](const auto& take) {
-      Walk walk = window_.begin_walk();
-      while (window_.walk_on(walk, entry)) {
-        take(slot(entry.id), static_cast<Place>(walk.place - 1));
-      }
-    };
-    const auto is_before = [&](Place a, Place b) { return window_.id_at(a) < window_.id_at(b); };
-    return detail::visit_by_hash<Place>(size(), each, is_before, [&](Place place) {
-      Payload payload;
-      from_bytes(window_.payload_at(place), payload);
-      visit(window_.id_at(place), std::as_const(payload));
-    });
+    const std::array<const IdMap*, 1> alone{this};
+    return visit_all(alone, visit);
   }
 
   [[nodiscard]] std::size_t size() const noexcept {
@@ -257,13 +245,35 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
                                         .hash = detail::hash_number<Hash>,
                                         .variant = {detail::key_number<Payload>, 0, 0, 0}};
   [[nodiscard]] StateShape state_shape() const noexcept requires(saveable) {
-    return {.type = state_type,
-            .seed = hash().seed(),
-            .elements = size(),
-            .bytes = std::uint64_t{size()} * row_bytes};
+    const std::array<const IdMap*, 1> alone{this};
+    return joined_shape(alone);
   }
   bool write_state(StateWriter& out) const requires(saveable) {
-    const bool has_memory = for_each([&](const Id& id, const Payload& payload) {
+    const std::array<const IdMap*, 1> alone{this};
+    return write_joined(alone, out);
+  }
+  [[nodiscard]] static Result<IdMap> read_state(StateReader& in, const StateShape& shape,
+                                                const Options& options) requires(saveable) {
+    IdMap map(Options{.budget = options.budget, .seed = shape.seed});
+    const std::array<IdMap*, 1> alone{&map};
+    if (const auto error =
+            read_joined(in, shape, options, alone, [](const Id&) { return std::size_t{0}; }))
+      return *error;
+    return Result<IdMap>(std::move(map));
+  }
+
+  // The same of maps under one seed that have no id in common, as of one map: as IdSet has it.
+  [[nodiscard]] static StateShape joined_shape(std::span<const IdMap* const> maps) noexcept
+      requires(saveable) {
+    const std::uint64_t count = size_of_all(maps);
+    return {.type = state_type,
+            .seed = maps[0]->hash().seed(),
+            .elements = count,
+            .bytes = count * row_bytes};
+  }
+  [[nodiscard]] static bool write_joined(std::span<const IdMap* const> maps,
+                                         StateWriter& out) requires(saveable) {
+    const bool has_memory = visit_all(maps, [&](const Id& id, const Payload& payload) {
       std::array<std::byte, row_bytes> row;
       detail::store_id(row.data(), id);
       detail::store_id(row.data() + sizeof(Id), payload);
@@ -271,18 +281,23 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
     });
     return has_memory && out.ok();
   }
-  [[nodiscard]] static Result<IdMap> read_state(StateReader& in, const StateShape& shape,
-                                                const Options& options) requires(saveable) {
+  template <class Home>
+  [[nodiscard]] static std::optional<Error> read_joined(StateReader& in, const StateShape& shape,
+                                                        const Options& options,
+                                                        std::span<IdMap* const> maps,
+                                                        const Home& home) requires(saveable) {
     constexpr auto bad = ErrorCode::bad_value;
     if (shape.first != 0) return Error{bad, StateShape::first_at, "ids"};
     if (shape.second != 0) return Error{bad, StateShape::second_at, "ids"};
     if (shape.elements != shape.bytes / row_bytes || shape.bytes % row_bytes != 0)
       return Error{bad, StateShape::elements_at, "ids"};
-    IdMap map(Options{.budget = options.budget, .seed = shape.seed});
     const auto no_room = options.budget != ByteSize::unlimited() ? ErrorCode::limit_exceeded
                                                                  : ErrorCode::out_of_memory;
-    const std::uint64_t room = detail::larger<std::uint64_t>(options.expected_keys, shape.elements);
-    if (!map.window_.reserve(room)) return Error{no_room, StateShape::elements_at, "room for ids"};
+    const std::uint64_t each = detail::most_of_each(shape.elements, maps.size());
+    for (IdMap* const map : maps) {
+      if (!map->window_.reserve(detail::larger<std::uint64_t>(options.expected_keys, each)))
+        return Error{no_room, StateShape::elements_at, "room for ids"};
+    }
     Id last{};
     for (std::uint64_t i = 0; i < shape.elements; ++i) {
       const std::size_t at = in.position();
@@ -292,14 +307,14 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
       Payload payload{}, first{};
       detail::load_id(row.data(), id);
       detail::load_id(row.data() + sizeof(Id), payload);
-      const std::uint64_t before = map.slot(last), here = map.slot(id);
+      const std::uint64_t before = maps[0]->slot(last), here = maps[0]->slot(id);
       if (i != 0 && (here < before || (here == before && !(last < id))))
         return Error{bad, at, "order of ids"};
-      if (map.insert(id, payload, first) != Verdict::fresh)
+      if (maps[home(id)]->insert(id, payload, first) != Verdict::fresh)
         return Error{no_room, at, "room for ids"};
       last = id;
     }
-    return Result<IdMap>(std::move(map));
+    return std::nullopt;
   }
 
   // Arguments that would silently become another key are refused.
@@ -361,6 +376,36 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
     // Each in its turn, or a later copy of an id would be the fresh one.
     const auto makes_way = [this] { return window_.close_holes(many); };
     window_.insert(ids, when, payload_of, tell_first, makes_way, verdicts);
+  }
+
+  [[nodiscard]] static std::uint64_t size_of_all(std::span<const IdMap* const> maps) noexcept {
+    std::uint64_t sum = 0;
+    for (const IdMap* const map : maps) sum += map->size();
+    return sum;
+  }
+  // for_each of maps under one seed that have no id in common, as if they were one.
+  template <class Visit>
+  [[nodiscard]] static bool visit_all(std::span<const IdMap* const> maps, Visit&& visit) {
+    struct Place {
+      std::uint32_t map;
+      decltype(Window::Walk::place) entry;
+    };
+    const auto each = [&](const auto& take) {
+      typename Window::Entry entry;
+      for (std::uint32_t i = 0; i < maps.size(); ++i) {
+        const Window& window = maps[i]->window_;
+        auto walk = window.begin_walk();
+        while (window.walk_on(walk, entry)) take(maps[i]->slot(entry.id), Place{i, walk.place - 1});
+      }
+    };
+    const auto id_at = [&](Place place) { return maps[place.map]->window_.id_at(place.entry); };
+    const auto is_before = [&](Place a, Place b) { return id_at(a) < id_at(b); };
+    const auto count = static_cast<std::size_t>(size_of_all(maps));
+    return detail::visit_by_hash<Place>(count, each, is_before, [&](Place place) {
+      Payload payload;
+      from_bytes(maps[place.map]->window_.payload_at(place.entry), payload);
+      visit(id_at(place), std::as_const(payload));
+    });
   }
 
   // The first `count` of the other's ids, as far as they were new here.

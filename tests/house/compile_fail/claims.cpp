@@ -2,6 +2,8 @@
 
 #include <idem/idem.hpp>
 
+#include <cstddef>
+#include <span>
 #include <utility>
 
 using Seen =
@@ -21,6 +23,7 @@ void use(Seen& seen, OneShot& one_shot, const idem::Uuid& id, idem::At at) {
   idem::Claim claim = seen.claim(id, at);
   idem::Claim moved(std::move(claim));
   (void)elsewhere;
+  auto loaded = idem::load<OneShot>(std::span<const std::byte>());
 
 #elif CASE == 1  // must-fail: deleted
   Seen elsewhere(std::move(seen));
@@ -45,6 +48,12 @@ void use(Seen& seen, OneShot& one_shot, const idem::Uuid& id, idem::At at) {
 
 #elif CASE == 7  // must-fail: AddToPolicy<.*Claims>
   auto open = one_shot.claims_in_flight();
+
+#elif CASE == 8  // must-fail: cannot be moved out
+  auto loaded = idem::load<Seen>(std::span<const std::byte>());
 #endif
+  (void)seen;
   (void)one_shot;
+  (void)id;
+  (void)at;
 }

@@ -43,6 +43,13 @@ class JoinedTables {
   std::vector<Table*> tables_{};
 };
 
+// Room for one of so many tables that `count` keys are spread over as a hash spreads them: six standard
+// deviations more than the mean. A table that gets more than that grows.
+[[nodiscard]] inline std::uint64_t most_of_each(std::uint64_t count, std::size_t tables) noexcept {
+  const double mean = static_cast<double>(count) / static_cast<double>(tables);
+  return smaller(count, static_cast<std::uint64_t>(mean + 6 * __builtin_sqrt(mean)) + 1);
+}
+
 template <class Table, class Home>
 class SplitTables {
  public:
@@ -50,13 +57,11 @@ class SplitTables {
   SplitTables(const JoinedTables<Table>& tables, const Home& home, std::size_t expected) noexcept
       : tables_(tables.tables()), home_(home), expected_(expected) {}
 
-  // Room for so many in all, spread as a hash spreads them: six standard deviations more than the
-  // mean. A table that gets more than that grows.
+  // Room for so many in all.
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
-    const double mean = static_cast<double>(count) / static_cast<double>(tables_.size());
-    const auto each = static_cast<std::size_t>(mean + 6 * __builtin_sqrt(mean)) + 1;
+    const auto each = static_cast<std::size_t>(most_of_each(count, tables_.size()));
     for (Table* const table : tables_) {
-      if (!table->reserve(larger(expected_, smaller(count, each)))) return false;
+      if (!table->reserve(larger(expected_, each))) return false;
     }
     return true;
   }
