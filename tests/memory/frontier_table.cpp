@@ -11,6 +11,7 @@
 #include <idem/core/bytes.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/uuid.hpp>
+#include <idem/detail/memory/ascending_ids.hpp>
 #include <idem/detail/memory/chunks.hpp>
 #include <idem/detail/memory/wide_table.hpp>
 #include <idem/memory/uuid_set.hpp>
@@ -146,6 +147,59 @@ std::uint64_t wrong_answers() {
   return wrong;
 }
 
+// The ids in ascending order of (slot, id).
+template <class WhichTable>
+std::vector<Uuid> in_order(const WhichTable& table, std::vector<Uuid> ids) {
+  std::ranges::sort(ids, [&](const Uuid& a, const Uuid& b) {
+    return std::pair(table.slot(a), a) < std::pair(table.slot(b), b);
+  });
+  return ids;
+}
+
+// What a load does with ids, in pieces of every length; how many it took.
+template <class WhichTable>
+std::size_t loaded(WhichTable& table, const std::vector<Uuid>& ids, std::size_t room,
+                   std::size_t piece) {
+  idem::detail::AscendingIds<Uuid, WhichTable> into(table);
+  if (!into.reserve(room)) return 0;
+  for (std::size_t done = 0; done < ids.size();) {
+    const std::size_t here = std::min(piece, ids.size() - done);
+    bool has_room = false;
+    const std::size_t taken = into.insert(
+        here, [&](std::size_t i) { return ids[done + i]; }, has_room);
+    done += taken;
+    if (!has_room || taken != here) return done;
+  }
+  return ids.size();
+}
+
+// Loaded, a table is as good as one that was inserted into.
+template <class Hash>
+void loads(const idem::Seed& seed, const std::vector<Uuid>& ids, std::size_t room) {
+  using Loaded = idem::detail::WideTable<Uuid, Hash>;
+  for (const std::size_t piece : {1U, 7U, 1'000U}) {
+    if (ids.size() > 100'000 && piece != 1'000) continue;
+    CAPTURE(piece);
+    Loaded table(Hash(seed), idem::ByteSize::unlimited(), true);
+    const std::vector<Uuid> row = in_order(table, ids);
+    REQUIRE(loaded(table, row, room, piece) == row.size());
+    REQUIRE(table.size() == row.size());
+    std::size_t at = 0;
+    table.for_each([&](const Uuid& one) { at += at < row.size() && one == row[at]; });
+    REQUIRE(at == row.size());
+    for (const Uuid& one : row)
+      if (!table.contains(one)) FAIL("lost an id");
+    for (std::uint64_t i = 0; i < 2'000; ++i)
+      if (table.contains(Uuid(~i, i))) FAIL("an id from nowhere");
+    for (std::size_t i = 0; i < row.size(); i += 2)
+      if (!table.erase(row[i])) FAIL("not erased");
+    for (std::uint64_t i = 0; i < 5'000; ++i)
+      if (table.insert(Uuid(~i, i)) != Verdict::fresh) FAIL("not inserted");
+    for (std::size_t i = 0; i < row.size(); ++i)
+      if (table.contains(row[i]) != (i % 2 != 0)) FAIL("wrong after an erase");
+  }
+}
+
 // Random operations on a set of tens of thousands, through every kind of step.
 template <class Set, class IdOf>
 void equals_oracle(std::uint64_t seed, idem::Seed set_seed, std::size_t universe,
@@ -276,6 +330,68 @@ TEST_CASE("blocks: exact where all ids belong to one block, or hash to zero") {
   for (std::uint64_t i = 0; i < 20'000; ++i) REQUIRE(set.insert(alike(i)) == Verdict::fresh);
   CHECK(set.work().overflowed > 15'000);
   CHECK(set.memory_bytes() < 20'000 * 80);
+}
+
+TEST_CASE("blocks: filled in ascending order, full buckets and blocks and all") {
+  const idem::Seed seed{7, 8};
+  const idem::detail::WideTable<Uuid, idem::Xxh3Hash> hashes(idem::Xxh3Hash(seed),
+                                                             idem::ByteSize::unlimited(), true);
+  std::vector<Uuid> ids;
+  for (std::uint64_t i = 0; ids.size() < 30'000; ++i) ids.push_back(id(i));
+  loads<idem::Xxh3Hash>(seed, ids, ids.size());
+  loads<idem::Xxh3Hash>(seed, ids, 200'000);
+  // A third of them to few blocks: buckets that are full of others' ids, and the overflow.
+  for (std::uint64_t i = 30'000; ids.size() < 45'000; ++i)
+    if (hashes.slot(id(i)) >> 58 == 5) ids.push_back(id(i));
+  loads<idem::Xxh3Hash>(seed, ids, ids.size());
+  // Slabs.
+  for (std::uint64_t i = 10'000'000; ids.size() < 360'000; ++i) ids.push_back(id(i));
+  loads<idem::Xxh3Hash>(seed, ids, ids.size());
+  ids.clear();
+  for (std::uint64_t i = 0; i < 5'000; ++i) ids.emplace_back(0, i);
+  loads<OneBlockHash>(idem::Seed{0, 2}, ids, ids.size());
+}
+
+TEST_CASE("blocks: filled up to an id that is out of order, and empty behind it") {
+  using Hashes = idem::detail::WideTable<Uuid, OneBlockHash>;
+  for (const bool meet : {false, true}) {
+    // Under the second seed hashes are zero, or meet.
+    const OneBlockHash hash(meet ? idem::Seed{0, 2} : idem::Seed{1, 2});
+    std::vector<Uuid> ids;
+    for (std::uint64_t i = 0; i < 6'000; ++i) ids.emplace_back(0, i);
+    const std::vector<Uuid> row = in_order(Hashes(hash, idem::ByteSize::unlimited(), true), ids);
+    for (const std::size_t wrong : {1U, 255U, 256U, 257U, 700U, 3'000U, 5'999U}) {
+      for (const bool twice : {false, true}) {
+        CAPTURE(wrong);
+        CAPTURE(twice);
+        std::vector<Uuid> bad = row;
+        if (twice) {
+          bad[wrong] = bad[wrong - 1];
+        } else {
+          std::swap(bad[wrong], bad[wrong - 1]);
+        }
+        Hashes table(hash, idem::ByteSize::unlimited(), true);
+        REQUIRE(loaded(table, bad, bad.size(), 700) == wrong);
+        REQUIRE(table.size() == wrong);
+        for (std::size_t i = 0; i < row.size(); ++i) {
+          const bool was_swapped = !twice && (i == wrong || i == wrong - 1);
+          if (!was_swapped && table.contains(row[i]) != (i < wrong)) FAIL("another set");
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("blocks: without memory to fill nothing has begun") {
+  for (const std::uint64_t allowed : {0U, 1U, 16U}) {
+    Chunks::left = allowed;
+    Table table(idem::Xxh3Hash(idem::Seed{3, 4}), idem::ByteSize::unlimited(), true);
+    idem::detail::AscendingIds<Uuid, Table> into(table);
+    for (const std::size_t room : {10'000U, 20'000'000U}) CHECK_FALSE(into.reserve(room));
+    CHECK(table.size() == 0);
+    CHECK(table.heap_bytes() == 0);
+  }
+  Chunks::left = ~std::uint64_t{0};
 }
 
 TEST_CASE("blocks: 24 bytes an id, small steps, and no second copy, at every size") {

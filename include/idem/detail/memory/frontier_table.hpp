@@ -117,6 +117,14 @@ class FrontierTable {
   // Begins an empty table with room for `count` ids; false: limit or memory, nothing changed.
   // One that will grow on begins as if it had grown.
   [[nodiscard]] bool begin(std::uint64_t count, bool grows_on) noexcept {
+    if (!begin_unfilled(count, grows_on)) return false;
+    Front front;
+    empty_rest(front);
+    return true;
+  }
+  // The same for ids that come in ascending order, by fill() alone and from that alone until
+  // empty_rest(): what lies in the blocks up to then is anything.
+  [[nodiscard]] bool begin_unfilled(std::uint64_t count, bool grows_on) noexcept {
     const std::uint64_t blocks = blocks_for(count);
     const unsigned bend = grows_on ? most_bend : 0;
     Layout layout;
@@ -132,8 +140,6 @@ class FrontierTable {
       overflow_ = Overflow(overflow_.hash(), byte_limit_);
       return false;
     }
-    for (std::uint64_t chunk = 0; chunk < layout.chunk_count; ++chunk)
-      std::memset(layout.chunks[chunk], 0, layout.chunk_bytes());
     layouts_[0] = layouts_[1] = layout;
     set_due();
     due_ = larger(due_, count);
@@ -229,26 +235,55 @@ class FrontierTable {
     }
   }
 
-  // New keys in ascending order, all behind what is there, with room reserved: a bucket at a time,
-  // since inserts into one bucket wait for each other. False: there was no room.
-  [[nodiscard]] bool insert_ascending(const Slot* keys, std::size_t count) noexcept {
-    for (std::size_t i = 0; i < count;) {
-      if (keys[i].hash != 0) {
-        Slot* const bucket = bucket_of(keys[i].hash);
-        std::size_t run = 1;
-        while (run < bucket_slots && i + run < count && bucket_of(keys[i + run].hash) == bucket)
-          ++run;
-        if (bucket->hash == 0 && std::uint64_t{size_} + taken_ + run <= due_) [[likely]] {
-          for (std::size_t k = 0; k < run; ++k) bucket[k] = keys[i + k];
-          size_ += run;
-          i += run;
-          continue;
+  // How far a table is that is filled in ascending order.
+  struct Front {
+    std::uint64_t emptied = 0;  // blocks
+    std::uint64_t seen = 0;     // buckets, of which the last ones may hold ids already
+  };
+  static constexpr std::size_t most_to_fill = 256;
+
+  // New keys in ascending order, all behind what is there, at most most_to_fill, with room reserved
+  // and a layout that is even: blocks are emptied just before their ids come, while they are on
+  // their way into the cache anyway. False: there was no room.
+  [[nodiscard]] bool fill(Front& front, const Slot* keys, std::size_t count) noexcept {
+    if (std::uint64_t{size_} + taken_ + count > due_) return false;
+    std::size_t i = 0;
+    for (; i < count && keys[i].hash == 0; ++i)
+      if (insert_overflow(keys[i]) != Verdict::fresh) return false;
+    const Layout layout = layouts_[1];
+    std::array<std::uint64_t, most_to_fill> homes;
+    for (std::size_t k = i; k < count; ++k) homes[k] = layout.even_home(keys[k].hash);
+    std::uint64_t number = ~std::uint64_t{0};
+    std::uint64_t last = ~std::uint64_t{0};
+    std::uint64_t place = 0;
+    Slot* block = nullptr;
+    size_ += count - i;
+    for (; i < count; ++i) {
+      const std::uint64_t home = homes[i];
+      if (home / block_buckets != number) {
+        number = home / block_buckets;
+        block = layout.block(number);
+        empty_blocks(front, number + 1);
+      }
+      // No branch: how many ids a bucket gets is anybody's guess.
+      const bool is_same = home == last;
+      place = (place + 1) & (std::uint64_t{0} - is_same);
+      last = home;
+      Slot* const bucket = block + home % block_buckets * bucket_slots;
+      if ((home < front.seen) | (place >= bucket_slots)) [[unlikely]] {
+        if (!is_same) place = ids_in(bucket);
+        if (place >= bucket_slots) {
+          if (fill_past(front, keys[i], bucket, number)) continue;
+          size_ -= count - i;
+          return false;
         }
       }
-      if (insert(keys[i++]) != Verdict::fresh) return false;
+      bucket[place] = keys[i];
     }
+    front.seen = larger(front.seen, last + 1);
     return true;
   }
+  void empty_rest(Front& front) noexcept { empty_blocks(front, layouts_[1].blocks()); }
 
   [[nodiscard]] bool erase(const Slot& key) noexcept {
     if (key.hash != 0) {
@@ -417,6 +452,10 @@ class FrontierTable {
     }
     // The number of the bucket where an id belongs, and of its block.
     [[nodiscard]] std::uint64_t home(std::uint64_t hash) const noexcept { return part(hash, 1); }
+    // Of a layout without a bend.
+    [[nodiscard]] std::uint64_t even_home(std::uint64_t hash) const noexcept {
+      return multiply_high(Rules::position(hash, 0), buckets);
+    }
     // The same for buckets cut into so many parts.
     [[nodiscard]] std::uint64_t part(std::uint64_t hash, unsigned parts) const noexcept {
       return multiply_high(Rules::position(hash, bend), buckets * parts);
@@ -600,6 +639,26 @@ class FrontierTable {
     return Verdict::fresh;
   }
 
+  void empty_blocks(Front& front, std::uint64_t end) noexcept {
+    for (; front.emptied < end; ++front.emptied)
+      std::memset(static_cast<void*>(layouts_[1].block(front.emptied)), 0, block_bytes);
+  }
+  // A key that counts already, behind its home, which is full, in block number `number`.
+  [[nodiscard, gnu::noinline]] bool fill_past(Front& front, Slot key, Slot* home,
+                                              std::uint64_t number) noexcept {
+    Slot* bucket = next(home);
+    for (; bucket != home; bucket = next(bucket)) {
+      if (is_full(bucket)) continue;
+      bucket[ids_in(bucket)] = key;
+      front.seen = larger(front.seen, number * block_buckets + number_in_block(bucket) + 1);
+      return true;
+    }
+    --size_;
+    const bool has_room = insert_overflow(key) == Verdict::fresh;
+    if (!has_room) ++size_;
+    return has_room;
+  }
+
   // An id that is not there, where it belongs in that layout or into the overflow, which has room.
   void put(const Slot& key, const Layout& layout) noexcept {
     Slot* bucket = layout.bucket(layout.home(key.hash));
@@ -695,7 +754,7 @@ class FrontierTable {
   }
 
   [[nodiscard]] std::byte* take_chunk(bool of_slab) noexcept {
-    if (spare_ == nullptr && of_slab && !cut_slab()) return nullptr;
+    if (spare_ == nullptr && of_slab) return cut_piece();
     if (spare_ != nullptr) {
       std::byte* const chunk = spare_;
       std::memcpy(&spare_, chunk, sizeof spare_);
@@ -728,8 +787,13 @@ class FrontierTable {
     }
   }
 
-  // The pieces of a new slab become spare; false: limit or memory.
-  [[nodiscard]] bool cut_slab() noexcept {
+  // The next piece of the last slab, as it came from the system; null: limit or memory.
+  [[nodiscard]] std::byte* cut_piece() noexcept {
+    if (uncut_ == 0 && !take_slab()) return nullptr;
+    std::byte* const end = slabs_[slab_count_ - 1] + Source::slab_bytes;
+    return end - uncut_-- * piece_bytes;
+  }
+  [[nodiscard]] bool take_slab() noexcept {
     if (!may_take(Source::slab_bytes + 2 * sizeof(void*))) return false;
     if (slab_count_ == slab_room_) {
       const std::size_t room = larger<std::size_t>(16, 2 * slab_room_);
@@ -744,11 +808,7 @@ class FrontierTable {
     auto* const slab = static_cast<std::byte*>(Source::take_slab(huge_pages_));
     if (slab == nullptr) return false;
     slabs_[slab_count_++] = slab;
-    for (std::size_t end = Source::slab_bytes; end != 0; end -= piece_bytes) {
-      std::byte* const piece = slab + (end - piece_bytes);
-      std::memcpy(piece, &spare_, sizeof spare_);
-      spare_ = piece;
-    }
+    uncut_ = Source::slab_bytes / piece_bytes;
     return true;
   }
   void give_slabs() noexcept {
@@ -756,6 +816,7 @@ class FrontierTable {
     ::operator delete(slabs_);
     slabs_ = nullptr;
     slab_count_ = slab_room_ = 0;
+    uncut_ = 0;
   }
 
   [[nodiscard]] bool make_layout(Layout& layout, std::uint64_t blocks,
@@ -1007,7 +1068,8 @@ class FrontierTable {
     if (fresh.blocks() < large_table_blocks || blocks_left_ == 0) return;
     // A slab is taken when the ids are there that pay for it.
     const std::uint64_t lowest = fresh.block_of(next_hash_);
-    if (spare_ != nullptr || fresh.chunks[lowest / fresh.chunk_blocks()] != nullptr) return;
+    if (spare_ != nullptr || uncut_ != 0 || fresh.chunks[lowest / fresh.chunk_blocks()] != nullptr)
+      return;
     const std::uint64_t bytes = heap_bytes() + Source::slab_bytes;
     due_ = larger(due_, smaller(bytes / 239 * 10, blocks * block_ids_most));
   }
@@ -1060,6 +1122,7 @@ class FrontierTable {
     std::swap(slabs_, other.slabs_);
     std::swap(slab_count_, other.slab_count_);
     std::swap(slab_room_, other.slab_room_);
+    std::swap(uncut_, other.uncut_);
     std::swap(chunks_, other.chunks_);
     std::swap(directory_bytes_, other.directory_bytes_);
     std::swap(ahead_, other.ahead_);
@@ -1078,6 +1141,7 @@ class FrontierTable {
   std::uint64_t blocks_left_ = 0;  // of the old layout; zero: not growing
   std::uint64_t initialised_ = 0;  // the lowest new block that ids may be in
   unsigned prefetches_left_ = 0;
+  std::uint16_t uncut_ = 0;  // pieces of the last slab
   bool huge_pages_;
   std::byte* spare_ = nullptr;  // chunks to be filled next, each pointing to another
   std::byte** slabs_ = nullptr;

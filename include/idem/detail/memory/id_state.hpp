@@ -16,6 +16,7 @@
 #include <idem/detail/core/buffer.hpp>
 #include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/ascending_ids.hpp>
 #include <idem/detail/memory/hash_order.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
@@ -113,24 +114,23 @@ template <PortableId Id, class Table>
   if (shape.elements != shape.bytes / sizeof(Id) || shape.bytes % sizeof(Id) != 0)
     return Error{ErrorCode::bad_value, StateShape::elements_at, "ids"};
   const auto no_room = has_budget ? ErrorCode::limit_exceeded : ErrorCode::out_of_memory;
-  if (!table.reserve(room)) return Error{no_room, StateShape::elements_at, "room for ids"};
-  // The first place is the last id of the group before.
-  constexpr std::size_t group = 64;
-  std::array<Id, group + 1> ids;
-  const Id* last = nullptr;
+  AscendingIds<Id, Table> into(table);
+  if (!into.reserve(room)) return Error{no_room, StateShape::elements_at, "room for ids"};
   while (in.remaining() != 0) {
     const std::size_t at = in.position();
-    const std::span<const std::byte> bytes = in.take(group * sizeof(Id));
+    const std::span<const std::byte> bytes = in.take(state_block_bytes);
     const std::size_t count = bytes.size() / sizeof(Id);
     if (count == 0) return Error{ErrorCode::truncated, at, "ids"};
-    for (std::size_t i = 0; i < count; ++i) load_id(bytes.data() + i * sizeof(Id), ids[i + 1]);
+    const auto id_of = [&](std::size_t i) {
+      Id id;
+      load_id(bytes.data() + i * sizeof(Id), id);
+      return id;
+    };
     bool has_room = true;
-    const std::size_t taken = table.insert_ascending(ids.data() + 1, count, last, has_room);
+    const std::size_t taken = into.insert(count, id_of, has_room);
     const std::size_t where = at + taken * sizeof(Id);
     if (!has_room) return Error{no_room, where, "room for ids"};
     if (taken != count) return Error{ErrorCode::bad_value, where, "order of ids"};
-    ids[0] = ids[count];
-    last = ids.data();
   }
   return std::nullopt;
 }

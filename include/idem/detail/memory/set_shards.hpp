@@ -69,23 +69,7 @@ class SplitTables {
   [[nodiscard]] Verdict insert(const auto& key) noexcept {
     return tables_[home_(key)]->insert(key);
   }
-  // As WideTable's.
-  template <class Id>
-  [[nodiscard]] std::size_t insert_ascending(const Id* ids, std::size_t count, const Id* last,
-                                             bool& has_room) noexcept {
-    has_room = true;
-    std::uint64_t last_slot = last == nullptr ? 0 : slot(*last);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t here = slot(ids[i]);
-      if (last != nullptr && (here < last_slot || (here == last_slot && !(*last < ids[i]))))
-        return i;
-      has_room = insert(ids[i]) == Verdict::fresh;
-      if (!has_room) return i;
-      last_slot = here;
-      last = ids + i;
-    }
-    return count;
-  }
+  [[nodiscard]] Verdict insert_at(const auto& key, std::uint64_t) noexcept { return insert(key); }
 
  private:
   std::span<Table* const> tables_;

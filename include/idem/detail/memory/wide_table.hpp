@@ -11,6 +11,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/ascending_ids.hpp>
 #include <idem/detail/memory/block_order.hpp>
 #include <idem/detail/memory/frontier_table.hpp>
 #include <idem/detail/memory/hash_order.hpp>
@@ -18,13 +19,6 @@
 #include <idem/detail/memory/wide_id.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
-
-// The order of (slot, id).
-template <class Id>
-[[nodiscard]] bool comes_after(std::uint64_t slot, const Id& id, std::uint64_t last_slot,
-                               const Id& last) noexcept {
-  return slot > last_slot || (slot == last_slot && id > last);
-}
 
 // An exact set of 128-bit ids: one array while it is small, then a FrontierTable. Both keep hashed
 // ids. Under a budget of less than a mebibyte the array stays.
@@ -95,31 +89,6 @@ class WideTable {
     }
   }
 
-  // Some ids of an ascending row of (slot, id), `last` the one before, into a table with room for
-  // them. How many are in order; `has_room`: whether they were taken.
-  [[nodiscard]] std::size_t insert_ascending(const Id* ids, std::size_t count, const Id* last,
-                                             bool& has_room) noexcept {
-    constexpr std::size_t group = 64;
-    std::array<Slot, group> keys;
-    std::size_t done = 0;
-    while (done < count) {
-      const std::size_t here = smaller(group, count - done);
-      std::uint64_t last_hash = last == nullptr ? 0 : hash_.slot(*last).hash;
-      std::size_t good = 0;
-      for (; good < here; ++good) {
-        const Id& id = ids[done + good];
-        keys[good] = hash_.slot(id);
-        if (last != nullptr && !comes_after(keys[good].hash, id, last_hash, *last)) break;
-        last_hash = keys[good].hash;
-        last = &id;
-      }
-      has_room = take_ascending(keys.data(), good);
-      done += good;
-      if (good < here || !has_room) return done;
-    }
-    return done;
-  }
-
   [[nodiscard]] bool erase(const Id& id) noexcept {
     const Slot key = hash_.slot(id);
     return blocks_.has_begun() ? blocks_.erase(key) : array_.erase(key);
@@ -127,9 +96,7 @@ class WideTable {
 
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
     if (blocks_.has_begun()) return blocks_.reserve(count);
-    if (stays_array(byte_limit_) || (count <= array_ids && array_.taken() <= array_ids - count))
-      return array_.reserve(count);
-    return leave_array(count);
+    return fits_array(count) ? array_.reserve(count) : leave_array(count);
   }
   [[nodiscard]] bool warm(std::size_t more) noexcept {
     const std::size_t count = size();
@@ -207,17 +174,9 @@ class WideTable {
   [[nodiscard]] auto probe_lengths() const noexcept { return blocks_.probe_lengths(); }
 
  private:
+  friend class AscendingIds<Id, WideTable>;
   using Array = IdTable<Slot, SlotHash>;
   using Blocks = FrontierTable<Hash, Source, Rules>;
-
-  [[nodiscard]] bool take_ascending(const Slot* keys, std::size_t count) noexcept {
-    if (blocks_.has_begun()) return blocks_.insert_ascending(keys, count);
-    for (std::size_t i = 0; i < count; ++i) {
-      const Verdict verdict = insert_elsewhere(keys[i]);
-      if (verdict != Verdict::fresh) return false;
-    }
-    return true;
-  }
 
   // Leaving an array of so many moves 48 KiB.
   static constexpr std::size_t array_ids = Array::room_for(4096);
@@ -233,6 +192,9 @@ class WideTable {
     return id;
   }
 
+  [[nodiscard]] bool fits_array(std::size_t count) const noexcept {
+    return stays_array(byte_limit_) || (count <= array_ids && array_.taken() <= array_ids - count);
+  }
   // Ids that may go into the array one after the other.
   [[nodiscard]] std::size_t array_room() const noexcept {
     if (stays_array(byte_limit_)) return static_cast<std::size_t>(-1);
@@ -267,10 +229,82 @@ class WideTable {
     return is_whole;
   }
 
+  // The same where nothing is here, for Blocks::fill().
+  [[nodiscard, gnu::noinline]] bool begin_unfilled(std::size_t count) noexcept {
+    blocks_.limit(ByteSize(byte_limit_.count() - array_.heap_bytes()));
+    const bool has_begun = blocks_.begin_unfilled(count, false);
+    if (has_begun) array_ = Array(SlotHash{}, ByteSize::unlimited());
+    blocks_.limit(byte_limit_);
+    return has_begun;
+  }
+
   WideHash<Hash> hash_;
   ByteSize byte_limit_;
   Array array_;
   Blocks blocks_;
+};
+
+// A group at a time, and into blocks that are only then emptied. Nothing else is done to the table
+// before the end of this.
+template <class Id, class Hash, class Source, class Rules>
+class AscendingIds<Id, WideTable<Id, Hash, Source, Rules>> {
+  using Table = WideTable<Id, Hash, Source, Rules>;
+  using Blocks = typename Table::Blocks;
+
+ public:
+  explicit AscendingIds(Table& table) noexcept : table_(table) {}
+  AscendingIds(const AscendingIds&) = delete;
+  AscendingIds& operator=(const AscendingIds&) = delete;
+  ~AscendingIds() {
+    if (table_.blocks_.has_begun()) table_.blocks_.empty_rest(front_);
+  }
+
+  [[nodiscard]] bool reserve(std::size_t count) noexcept {
+    return table_.fits_array(count) ? table_.array_.reserve(count) : table_.begin_unfilled(count);
+  }
+  [[nodiscard]] std::size_t insert(std::size_t count, const auto& id_of, bool& has_room) noexcept {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t here = smaller(keys_.size(), count - done);
+      const std::size_t good = in_order(here, [&](std::size_t i) { return id_of(done + i); });
+      has_room = fill(good);
+      done += good;
+      if (good < here || !has_room) return done;
+    }
+    return count;
+  }
+
+ private:
+  // Makes keys of them, and counts those in order.
+  [[nodiscard]] std::size_t in_order(std::size_t count, const auto& id_of) noexcept {
+    const WideHash<Hash> hash = table_.hash_;
+    std::uint64_t last = order_.last_slot();
+    bool rises = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Slot key = hash.slot(id_of(i));
+      keys_[i] = key;
+      rises &= key.hash > last;
+      last = key.hash;
+    }
+    if (rises) [[likely]] {
+      order_.took(last, id_of(count - 1));
+      return count;
+    }
+    // Falling, or ids whose hashes meet, or the first one has a hash of zero.
+    std::size_t good = 0;
+    while (good < count && order_.takes(keys_[good].hash, id_of(good))) ++good;
+    return good;
+  }
+  [[nodiscard]] bool fill(std::size_t count) noexcept {
+    if (table_.blocks_.has_begun()) return table_.blocks_.fill(front_, keys_.data(), count);
+    for (std::size_t i = 0; i < count; ++i)
+      if (table_.array_.insert(keys_[i]) != Verdict::fresh) return false;
+    return true;
+  }
+
+  Table& table_;
+  AscendingOrder<Id> order_;
+  typename Blocks::Front front_{};
+  std::array<Slot, Blocks::most_to_fill> keys_;
 };
 
 // The table of an IdSet of 64-bit ids: one array that doubles.
@@ -279,22 +313,6 @@ class NarrowTable : public IdTable<Id, Hash> {
  public:
   NarrowTable(const Hash& hash, ByteSize byte_limit, bool) noexcept
       : IdTable<Id, Hash>(hash, byte_limit) {}
-
-  // As WideTable's.
-  [[nodiscard]] std::size_t insert_ascending(const Id* ids, std::size_t count, const Id* last,
-                                             bool& has_room) noexcept {
-    has_room = true;
-    std::uint64_t last_hash = last == nullptr ? 0 : this->slot(*last);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t hash = this->slot(ids[i]);
-      if (last != nullptr && !comes_after(hash, ids[i], last_hash, *last)) return i;
-      has_room = this->insert_at(ids[i], hash) == Verdict::fresh;
-      if (!has_room) return i;
-      last_hash = hash;
-      last = ids + i;
-    }
-    return count;
-  }
 };
 
 }  // namespace idem::inline IDEM_ABI::detail
