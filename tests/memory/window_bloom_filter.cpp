@@ -434,6 +434,41 @@ TEST_CASE("window filter: more keys than planned raise the rate, and it is told"
     REQUIRE(filter.check(nth_id<std::uint64_t>(i), now_at(599)) == Verdict::probable_duplicate);
 }
 
+// The figures of docs/time-windows.md.
+TEST_CASE("window filter: all keys of a window in one instant") {
+  struct Case {
+    double asked;
+    unsigned lines;
+    double of_them, afterwards, told;
+  };
+  constexpr std::uint64_t keys = 250'000;
+  for (const Case& one :
+       {Case{0.01, 1, 0.118, 0.398, 0.308}, Case{0.01, 2, 0.183, 0.582, 0.41},
+        Case{0.001, 1, 0.0183, 0.077, 0.0735}, Case{0.001, 2, 0.045, 0.193, 0.17}}) {
+    CAPTURE(one.asked);
+    CAPTURE(one.lines);
+    Fixed filter({.window = ns(600'000),
+                  .expected_keys = keys,
+                  .false_positive_rate = one.asked,
+                  .lines_a_key = one.lines,
+                  .seed = idem::Seed{1, 2}});
+    std::uint64_t taken = 0, after = 0;
+    for (std::uint64_t i = 0; i < keys; ++i) {
+      taken += filter.insert(mix(i), now_at(0)) != Verdict::fresh ? 1U : 0U;
+    }
+    for (std::uint64_t i = keys; i < 2 * keys; ++i) {
+      after += filter.check(mix(i), now_at(0)) != Verdict::fresh ? 1U : 0U;
+    }
+    const auto part = [&](std::uint64_t count) {
+      return static_cast<double>(count) / static_cast<double>(keys);
+    };
+    CHECK(std::abs(part(taken) / one.of_them - 1) < 0.05);
+    CHECK(std::abs(part(after) / one.afterwards - 1) < 0.05);
+    CHECK(std::abs(filter.false_positive_rate() / one.told - 1) < 0.05);
+    CHECK(filter.counters().overfull_keys > keys / 2);
+  }
+}
+
 TEST_CASE("window filter: forgetting early keeps the rate, and is told") {
   Fixed filter({.window = ns(600),
                 .expected_keys = 6000,

@@ -64,7 +64,8 @@ using AtMostOnceWithin = Policy<Remember<TimeWindowRing<typename KeyTraits<K>::S
 // Costs        31 bits a key of the window at 1 %, fixed in the constructor; one cache line a call.
 // Gets wrong   takes fresh messages for seen, at false_positive_rate(), and action() lets them be
 //              skipped: they are lost. That is the rate asked for while `.memory.expected_keys` come
-//              evenly over a window; all of them in a sixth of it make it a dozen times as much.
+//              evenly over a window; of as many in one instant a dozen times as many are lost, and
+//              of those after them, until that sixth of the window is over, 40 times.
 //              One-shot, like AtMostOnceWithin.
 template <class K>
 using MayLoseAFew =
