@@ -256,6 +256,8 @@ TEST_CASE("tokens can neither be zero nor wrap") {
                              .c_str(),
                          std::invalid_argument);
   }
+  Claiming highest({.claims = {.first_token = std::uint64_t{1} << 63}});
+  CHECK(highest.claim(id_a, {.now = at(0s)}).token() == std::uint64_t{1} << 63);
 }
 
 TEST_CASE("memory_bytes counts the claim table") {
