@@ -278,6 +278,8 @@ void operator delete[](void* p, std::align_val_t a, const std::nothrow_t&) noexc
 
 #if defined(IDEM_TEST_COUNTS_MAPPINGS)
 
+// glibc's names of the parameters begin with two underscores.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" void* mmap(void* address, std::size_t size, int protection, int flags, int file,
                       off_t offset) noexcept {
   idem_test::settle_mapping();
@@ -306,5 +308,6 @@ extern "C" int munmap(void* address, std::size_t size) noexcept {
   }
   return static_cast<int>(syscall(SYS_munmap, address, size));
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 
 #endif
