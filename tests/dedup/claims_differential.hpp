@@ -18,9 +18,9 @@
 #include <idem/core/time.hpp>
 #include <idem/core/verdict.hpp>
 #include <idem/dedup/claim.hpp>
+#include <idem/testing/dumb_deduplicator.hpp>
 
 #include "support/ids.hpp"
-#include "support/oracle.hpp"
 #include "support/random.hpp"
 #include "support/soak.hpp"
 
@@ -77,11 +77,13 @@ struct Room {
 };
 
 // Claims under random interleavings of claim, commit, abort, destruction, moves, renewal, expiry,
-// takeover, one-shot inserts and forgetting, against the oracle.
+// takeover, one-shot inserts and forgetting, against the oracle: whatever happens to a claim happens
+// to that of the oracle too.
 template <class Dedup>
 class ClaimsDifferential {
   using Key = typename Dedup::Key;
   using Guard = typename Dedup::Claim;
+  using Oracle = idem::testing::DumbDeduplicator<Key>;
 
  public:
   ClaimsDifferential(const ClaimsScenario& scenario, const Room& room, std::uint64_t seed)
@@ -92,17 +94,8 @@ class ClaimsDifferential {
         dedup_({.memory = {.budget = scenario.budget == 0 ? idem::ByteSize::unlimited()
                                                           : idem::bytes(budget_),
                            .seed = idem::Seed{seed, 7}},
-                .claims = {.lease = Duration::nanoseconds(scenario.lease),
-                           .max_in_flight = scenario.max_in_flight,
-                           .max_attempts = scenario.max_attempts == 0 ? idem::unlimited_attempts
-                                                                      : scenario.max_attempts,
-                           .max_failed_keys = scenario.max_failed_keys,
-                           .first_token = scenario.first_token}}),
-        oracle_({.lease = Duration::nanoseconds(scenario.lease),
-                 .max_in_flight = scenario.max_in_flight,
-                 .first_token = scenario.first_token,
-                 .max_attempts = scenario.max_attempts,
-                 .max_failed_keys = scenario.max_failed_keys}),
+                .claims = claim_options(scenario)}),
+        oracle_({.claims = claim_options(scenario)}),
         now_(scenario.start),
         fixed_bytes_(dedup_.memory_bytes() - dedup_.memory().memory_bytes()) {
     for (std::uint64_t i = 0; i < scenario.keys; ++i) keys_.push_back(make_key<Key>(i));
@@ -112,8 +105,8 @@ class ClaimsDifferential {
     for (step_ = 0; step_ < steps; ++step_) {
       tick();
       step();
-      if (dedup_.claims_in_flight() != oracle_.in_flight()) fail("claims_in_flight()");
-      if (dedup_.memory().size() != oracle_.remembered()) fail("memory().size()");
+      if (dedup_.claims_in_flight() != oracle_.claims_in_flight()) fail("claims_in_flight()");
+      if (dedup_.memory().size() != oracle_.size()) fail("memory().size()");
       if (dedup_.memory_bytes() != fixed_bytes_ + dedup_.memory().memory_bytes())
         fail("claims took memory of their own");
       if (scenario_.budget != 0 && dedup_.memory().memory_bytes() > budget_)
@@ -135,10 +128,18 @@ class ClaimsDifferential {
  private:
   struct Held {
     Guard guard;
-    std::size_t key;
-    std::uint64_t token;
+    typename Oracle::Claim expected;
     bool ended = false;  // by commit or abort
   };
+
+  [[nodiscard]] static idem::ClaimOptions claim_options(const ClaimsScenario& scenario) {
+    return {.lease = Duration::nanoseconds(scenario.lease),
+            .max_in_flight = scenario.max_in_flight,
+            .max_attempts =
+                scenario.max_attempts == 0 ? idem::unlimited_attempts : scenario.max_attempts,
+            .max_failed_keys = scenario.max_failed_keys,
+            .first_token = scenario.first_token};
+  }
 
   [[nodiscard]] Instant now() const { return Instant::at(Duration::nanoseconds(now_)); }
 
@@ -200,9 +201,7 @@ class ClaimsDifferential {
     }
     std::vector<Guard> guards(batch.size());
     if (!guards.empty() && !held_.empty() && rng_.one_in(2)) {
-      Held& held = held_.back();
-      if (!held.ended) oracle_.abort(keys_[held.key], held.token);
-      guards[rng_.below(guards.size())] = std::move(held.guard);
+      guards[rng_.below(guards.size())] = std::move(held_.back().guard);
       held_.pop_back();
     }
     dedup_.claim(batch, At{.now = now()}, guards);
@@ -210,31 +209,32 @@ class ClaimsDifferential {
   }
 
   void judge_claim(std::size_t key, Guard guard) {
-    const auto expected = oracle_.claim(keys_[key], now());
-    if (guard.verdict() == Verdict::full && expected.verdict == Verdict::fresh) {
-      if (expected.takeover) fail("a takeover needs no room");
-      oracle_.undo_claim(keys_[key]);
+    const Verdict before = oracle_.check(keys_[key]);
+    if (guard.verdict() == Verdict::full && before == Verdict::fresh &&
+        oracle_.claims_in_flight() < scenario_.max_in_flight) {
       judge_out_of_memory();
       return;
     }
-    if (guard.verdict() != expected.verdict) fail("verdict of claim");
-    const bool fresh = expected.verdict == Verdict::fresh;
+    auto expected = oracle_.claim(keys_[key], At{.now = now()});
+    const Verdict verdict = expected.verdict();
+    if (guard.verdict() != verdict) fail("verdict of claim");
+    const bool fresh = verdict == Verdict::fresh;
+    const bool takeover = fresh && before == Verdict::in_progress;
     if (guard.holds() != fresh) fail("holds() of a new claim");
-    if (fresh && (guard.token() != expected.token || guard.attempt() != expected.attempt))
+    if (fresh && (guard.token() != expected.token() || guard.attempt() != expected.attempt()))
       fail("token or attempt");
     if (!fresh && guard.commit(now()) != Verdict::fenced) fail("commit without a claim");
     if (!fresh && guard.renew(now()) != Verdict::fenced) fail("renewal without a claim");
-    if (guard.verdict() != expected.verdict) fail("verdict after commit");
+    if (guard.verdict() != verdict) fail("verdict after commit");
     seen_.fresh += fresh ? 1 : 0;
-    seen_.duplicate += expected.verdict == Verdict::duplicate ? 1 : 0;
-    seen_.in_progress += expected.verdict == Verdict::in_progress ? 1 : 0;
-    seen_.full += expected.verdict == Verdict::full ? 1 : 0;
-    seen_.at_end_of_time +=
-        expected.verdict == Verdict::in_progress && now() == Instant::max() ? 1U : 0U;
-    seen_.takeovers += expected.takeover ? 1 : 0;
-    seen_.poisoned += expected.verdict == Verdict::poisoned ? 1 : 0;
-    seen_.retries += expected.attempt > 1 && !expected.takeover ? 1 : 0;
-    if (fresh) held_.push_back(Held{std::move(guard), key, expected.token});
+    seen_.duplicate += verdict == Verdict::duplicate ? 1 : 0;
+    seen_.in_progress += verdict == Verdict::in_progress ? 1 : 0;
+    seen_.full += verdict == Verdict::full ? 1 : 0;
+    seen_.at_end_of_time += verdict == Verdict::in_progress && now() == Instant::max() ? 1U : 0U;
+    seen_.takeovers += takeover ? 1 : 0;
+    seen_.poisoned += verdict == Verdict::poisoned ? 1 : 0;
+    seen_.retries += expected.attempt() > 1 && !takeover ? 1U : 0U;
+    if (fresh) held_.push_back(Held{std::move(guard), std::move(expected)});
   }
 
   // Ends a random claim in one of the ways there are: commit, abort, destruction, assignment.
@@ -242,12 +242,11 @@ class ClaimsDifferential {
     if (held_.empty()) return;
     const std::size_t at = rng_.below(held_.size());
     Held& held = held_[at];
-    const Key& key = keys_[held.key];
     switch (rng_.below(5)) {
       case 0:
       case 1: {
-        const bool late = !held.ended && !oracle_.holds(key, held.token);
-        const Verdict expected = held.ended ? Verdict::fenced : oracle_.commit(key, held.token);
+        const bool late = !held.ended && !held.expected.holds();
+        const Verdict expected = held.expected.commit(now());
         const Verdict verdict =
             rng_.one_in(2) ? held.guard.commit(now()) : held.guard.commit(At{.now = now()});
         if (verdict != expected) fail("commit");
@@ -256,23 +255,20 @@ class ClaimsDifferential {
         break;
       }
       case 2:
-        if (!held.ended) oracle_.abort(key, held.token);
+        held.expected.abort();
         held.guard.abort();
         break;
       case 3: {
         // Over an open claim: that one is given back, the other one goes on.
         const std::size_t other = rng_.below(held_.size());
         if (other == at) return;
-        if (!held.ended) oracle_.abort(key, held.token);
         held.guard = std::move(held_[other].guard);
-        held.key = held_[other].key;
-        held.token = held_[other].token;
+        held.expected = std::move(held_[other].expected);
         held.ended = held_[other].ended;
         drop(other);
         return;
       }
       default:
-        if (!held.ended) oracle_.abort(key, held.token);
         drop(at);
         return;
     }
@@ -292,12 +288,10 @@ class ClaimsDifferential {
   void use_one() {
     if (held_.empty()) return;
     Held& held = held_[rng_.below(held_.size())];
-    const Key& key = keys_[held.key];
-    const bool holds = !held.ended && oracle_.holds(key, held.token);
-    if (held.guard.holds() != holds) fail("holds()");
-    if (held.guard.token() != held.token) fail("token()");
+    if (held.guard.holds() != held.expected.holds()) fail("holds()");
+    if (held.guard.token() != held.expected.token()) fail("token()");
     if (rng_.one_in(2)) return;
-    const Verdict expected = holds ? oracle_.renew(key, held.token, now()) : Verdict::fenced;
+    const Verdict expected = held.expected.renew(now());
     if (held.guard.renew(now()) != expected) fail("renew");
     seen_.renewals += expected == Verdict::fresh ? 1 : 0;
   }
@@ -347,7 +341,7 @@ class ClaimsDifferential {
   void judge_out_of_memory() {
     ++seen_.out_of_memory;
     if (scenario_.budget == 0) fail("no room without a budget");
-    if (oracle_.remembered() + oracle_.in_flight() < (budget_ - room_.fixed) / room_.per_key)
+    if (oracle_.size() + oracle_.claims_in_flight() < (budget_ - room_.fixed) / room_.per_key)
       fail("no room too early");
   }
 
@@ -363,7 +357,7 @@ class ClaimsDifferential {
   std::uint64_t budget_;
   Rng rng_;
   Dedup dedup_;
-  ClaimOracle<Key> oracle_;
+  Oracle oracle_;
   std::int64_t now_;
   std::size_t fixed_bytes_;
   std::vector<Key> keys_;
