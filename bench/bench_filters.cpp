@@ -336,10 +336,27 @@ using Boost32 = BoostBloom<boost::bloom::fast_multiblock32<8>>;
 using Boost64 = BoostBloom<boost::bloom::fast_multiblock64<8>>;
 #endif
 
-#if defined(IDEM_PEER_FASTFILTER)
+#if defined(IDEM_PEER_FASTFILTER) || defined(IDEM_PEER_CUCKOOFILTER)
 struct AsIsFamily {
   std::uint64_t operator()(std::uint64_t hash) const noexcept { return hash; }
 };
+template <class Filter>
+class PeerCuckoo final : public Contender {
+ public:
+  explicit PeerCuckoo(std::uint64_t keys) : filter_(keys) {}
+  void insert(Hashes hashes, Verdicts verdicts) override {
+    for (std::size_t i = 0; i < hashes.size(); ++i) {
+      const bool seen = filter_.Contain(hashes[i]) == cuckoofilter::Ok;
+      const bool full = !seen && filter_.Add(hashes[i]) != cuckoofilter::Ok;
+      verdicts[i] = full ? Verdict::full : verdict_of(seen);
+    }
+  }
+
+ private:
+  Filter filter_;
+};
+#endif
+#if defined(IDEM_PEER_FASTFILTER)
 class FastFilterBlocks final : public Contender {
  public:
   explicit FastFilterBlocks(std::uint64_t keys) : filter_(static_cast<int>(keys * 10.5 / 8 * 8)) {}
@@ -353,40 +370,6 @@ class FastFilterBlocks final : public Contender {
 
  private:
   SimdBlockFilterFixed<AsIsFamily> filter_;
-};
-template <class Filter>
-class PeerCuckoo final : public Contender {
- public:
-  explicit PeerCuckoo(std::uint64_t keys) : filter_(keys) {}
-  void insert(Hashes hashes, Verdicts verdicts) override {
-    for (std::size_t i = 0; i < hashes.size(); ++i) {
-      const bool seen = filter_.Contain(hashes[i]) == cuckoofilter::Ok;
-      const bool full = !seen && filter_.Add(hashes[i]) != cuckoofilter::Ok;
-      verdicts[i] = full ? Verdict::full : verdict_of(seen);
-    }
-  }
-
- private:
-  Filter filter_;
-};
-#elif defined(IDEM_PEER_CUCKOOFILTER)
-struct AsIsFamily {
-  std::uint64_t operator()(std::uint64_t hash) const noexcept { return hash; }
-};
-template <class Filter>
-class PeerCuckoo final : public Contender {
- public:
-  explicit PeerCuckoo(std::uint64_t keys) : filter_(keys) {}
-  void insert(Hashes hashes, Verdicts verdicts) override {
-    for (std::size_t i = 0; i < hashes.size(); ++i) {
-      const bool seen = filter_.Contain(hashes[i]) == cuckoofilter::Ok;
-      const bool full = !seen && filter_.Add(hashes[i]) != cuckoofilter::Ok;
-      verdicts[i] = full ? Verdict::full : verdict_of(seen);
-    }
-  }
-
- private:
-  Filter filter_;
 };
 #endif
 

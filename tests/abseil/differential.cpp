@@ -218,7 +218,7 @@ class Differential {
   [[noreturn]] void fail(const char* what) {
     CAPTURE(step_);
     CAPTURE(oracle_.size());
-    FAIL("differs from the oracle: ", what);
+    FAIL("differs from the oracle: ", std::string(what));
     throw std::logic_error(what);
   }
 

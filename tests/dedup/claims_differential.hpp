@@ -348,7 +348,7 @@ class ClaimsDifferential {
   [[noreturn]] void fail(const char* what) {
     CAPTURE(step_);
     CAPTURE(now_);
-    FAIL("differs from the oracle: ", what);
+    FAIL("differs from the oracle: ", std::string(what));
     throw std::logic_error(what);
   }
 

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <new>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -410,48 +409,9 @@ TEST_CASE("bloom: memory_bytes is what was taken, and nothing is taken later") {
 }
 
 TEST_CASE("bloom: no memory is an exception, and changes nothing") {
-  const std::size_t live = allocations().live;
-  for (const Failing mode : {Failing::once, Failing::from_then_on}) {
-    bool made = false;
-    const auto failures = for_each_failing_allocation(
-        mode, [] {},
-        [&] {
-          try {
-            BloomFilter<idem::Uuid> filter({.expected_keys = 1000, .false_positive_rate = 0.01});
-            made = true;
-          } catch (const std::exception&) {
-          }
-        },
-        [&](bool fired) {
-          CHECK(made != fired);
-          CHECK(allocations().live == live);
-          made = false;
-        });
-    CHECK(failures >= 1);
-
-    BloomFilter<std::uint64_t> source({.size = idem::kibibytes(1)}),
-        target({.size = idem::bytes(64)});
-    (void)source.insert(1);
-    (void)target.insert(2);
-    bool failed = false;
-    for_each_failing_allocation(
-        mode, [] {},
-        [&] {
-          failed = false;
-          try {
-            target = source;
-          } catch (const std::bad_alloc&) {
-            failed = true;
-          }
-        },
-        [&](bool fired) {
-          CHECK(failed == fired);
-          CHECK(source.may_contain(1));
-          CHECK(target.may_contain(fired ? 2 : 1));
-          CHECK((target.hash().seed() == source.hash().seed()) == !fired);
-        });
-  }
-  CHECK(allocations().live == live);
+  idem_test::check_memory_that_runs_out<BloomFilter<idem::Uuid>, BloomFilter<std::uint64_t>>(
+      {.expected_keys = 1000, .false_positive_rate = 0.01}, {.size = idem::kibibytes(1)},
+      {.size = idem::bytes(64)});
 }
 
 [[nodiscard]] std::string refused(const BloomFilterOptions& options) {

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <limits>
 #include <map>
-#include <new>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -399,43 +398,8 @@ TEST_CASE("cuckoo: memory_bytes is what was taken, and nothing is taken later") 
 }
 
 TEST_CASE("cuckoo: no memory is an exception, and changes nothing") {
-  const std::size_t live = allocations().live;
-  for (const Failing mode : {Failing::once, Failing::from_then_on}) {
-    bool made = false;
-    for_each_failing_allocation(
-        mode, [&] { made = false; },
-        [&] {
-          try {
-            CuckooFilter<idem::Uuid> filter({.expected_keys = 1000});
-            made = true;
-          } catch (const std::exception&) {
-          }
-        },
-        [&](bool fired) {
-          CHECK(made != fired);
-          CHECK(allocations().live == live);
-        });
-    CuckooFilter<std::uint64_t> source({.size = idem::kibibytes(1)}),
-        target({.size = idem::bytes(64)});
-    (void)source.insert(1);
-    (void)target.insert(2);
-    bool failed = false;
-    for_each_failing_allocation(
-        mode, [&] { failed = false; },
-        [&] {
-          try {
-            target = source;
-          } catch (const std::bad_alloc&) {
-            failed = true;
-          }
-        },
-        [&](bool fired) {
-          CHECK(failed == fired);
-          CHECK(target.may_contain(fired ? 2 : 1));
-          CHECK((target.hash().seed() == source.hash().seed()) == !fired);
-        });
-  }
-  CHECK(allocations().live == live);
+  idem_test::check_memory_that_runs_out<CuckooFilter<idem::Uuid>, CuckooFilter<std::uint64_t>>(
+      {.expected_keys = 1000}, {.size = idem::kibibytes(1)}, {.size = idem::bytes(64)});
 }
 
 TEST_CASE("cuckoo: options that are nonsense are refused in a sentence") {

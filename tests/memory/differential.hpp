@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -252,7 +253,7 @@ class Differential {
   [[noreturn]] void fail(const char* what) {
     CAPTURE(steps_);
     CAPTURE(oracle_.size());
-    FAIL("differs from the oracle: ", what);
+    FAIL("differs from the oracle: ", std::string(what));
     throw std::logic_error(what);
   }
 

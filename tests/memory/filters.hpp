@@ -5,14 +5,20 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <new>
 #include <span>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include <idem/core/hash.hpp>
 #include <idem/core/key.hpp>
 #include <idem/core/uuid.hpp>
+#include <idem/core/verdict.hpp>
 #include <idem/detail/core/simd.hpp>
 
+#include "support/out_of_memory.hpp"
 #include "support/random.hpp"
 
 namespace idem_test {
@@ -80,6 +86,54 @@ template <>
 [[nodiscard]] inline double deviation(std::uint64_t hits, std::uint64_t trials, double rate) {
   const double mean = static_cast<double>(trials) * rate;
   return (static_cast<double>(hits) - mean) / std::sqrt(mean * (1 - rate));
+}
+
+// Without memory the constructor and the copy throw, nothing is left behind, and what was to be
+// assigned to is as it was.
+template <class OfUuids, class OfNumbers>
+void check_memory_that_runs_out(const typename OfUuids::Options& of_uuids,
+                                const typename OfNumbers::Options& of_source,
+                                const typename OfNumbers::Options& of_target) {
+  const auto holds = [](const OfNumbers& filter, std::uint64_t id) {
+    return filter.check(id) != idem::Verdict::fresh;
+  };
+  const std::size_t live = allocations().live;
+  for (const Failing mode : {Failing::once, Failing::from_then_on}) {
+    bool made = false;
+    CHECK(for_each_failing_allocation(
+              mode, [&] { made = false; },
+              [&] {
+                try {
+                  OfUuids filter(of_uuids);
+                  made = true;
+                } catch (const std::exception&) {
+                }
+              },
+              [&](bool fired) {
+                CHECK(made != fired);
+                CHECK(allocations().live == live);
+              }) >= 1);
+    OfNumbers source(of_source), target(of_target);
+    (void)source.insert(1);
+    (void)target.insert(2);
+    bool failed = false;
+    CHECK(for_each_failing_allocation(
+              mode, [&] { failed = false; },
+              [&] {
+                try {
+                  target = source;
+                } catch (const std::bad_alloc&) {
+                  failed = true;
+                }
+              },
+              [&](bool fired) {
+                CHECK(failed == fired);
+                CHECK((holds(source, 1) && !holds(source, 2)));
+                CHECK((holds(target, 1) != fired && holds(target, 2) == fired));
+                CHECK((target.hash().seed() == source.hash().seed()) == !fired);
+              }) >= 1);
+  }
+  CHECK(allocations().live == live);
 }
 
 }  // namespace idem_test

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <new>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -209,43 +208,8 @@ TEST_CASE("inverse: memory_bytes is what was taken, and nothing is taken later")
 }
 
 TEST_CASE("inverse: no memory is an exception, and changes nothing") {
-  const std::size_t live = allocations().live;
-  for (const Failing mode : {Failing::once, Failing::from_then_on}) {
-    bool made = false;
-    for_each_failing_allocation(
-        mode, [&] { made = false; },
-        [&] {
-          try {
-            InverseFilter<idem::Uuid> filter({.size = idem::kibibytes(1)});
-            made = true;
-          } catch (const std::exception&) {
-          }
-        },
-        [&](bool fired) {
-          CHECK(made != fired);
-          CHECK(allocations().live == live);
-        });
-    InverseFilter<std::uint64_t> source({.size = idem::kibibytes(1)}),
-        target({.size = idem::bytes(64)});
-    (void)source.insert(1);
-    (void)target.insert(2);
-    bool failed = false;
-    for_each_failing_allocation(
-        mode, [&] { failed = false; },
-        [&] {
-          try {
-            target = source;
-          } catch (const std::bad_alloc&) {
-            failed = true;
-          }
-        },
-        [&](bool fired) {
-          CHECK(failed == fired);
-          CHECK(target.check(fired ? 2 : 1) == Verdict::duplicate);
-          CHECK(target.check(fired ? 1 : 2) == Verdict::fresh);
-        });
-  }
-  CHECK(allocations().live == live);
+  idem_test::check_memory_that_runs_out<InverseFilter<idem::Uuid>, InverseFilter<std::uint64_t>>(
+      {.size = idem::kibibytes(1)}, {.size = idem::kibibytes(1)}, {.size = idem::bytes(64)});
 }
 
 TEST_CASE("inverse: options that are nonsense are refused in a sentence") {
