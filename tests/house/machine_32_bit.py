@@ -48,7 +48,8 @@ def main():
     for header in BORROWED:
         if pathlib.Path("/usr/include", header).exists() and not (folder / "include" / header).exists():
             os.symlink(f"/usr/include/{header}", folder / "include" / header)
-    flags = ["-std=c++20", "-O0", "-w", "-isystem", folder / "include", "-I", ROOT / "include", "-I", TESTS,
+    # What narrows is an error to clang, and to g++ a warning.
+    flags = ["-std=c++20", "-O0", "-Werror=narrowing", "-isystem", folder / "include", "-I", ROOT / "include", "-I", TESTS,
              f'-DIDEM_VECTORS_DIR="{TESTS}/vectors"']
 
     def compiled(source):

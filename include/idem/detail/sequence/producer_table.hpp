@@ -124,10 +124,12 @@ class ProducerTable {
   [[nodiscard]] Record& at(std::uint32_t slot) noexcept { return entry(slot).record; }
   [[nodiscard]] const Record& at(std::uint32_t slot) const noexcept { return entry(slot).record; }
   [[nodiscard]] Rest& rest(std::uint32_t slot) noexcept {
-    return rests_end(chunk_[slot / chunk_records])[-1 - std::ptrdiff_t{slot % chunk_records}];
+    const auto place = static_cast<std::ptrdiff_t>(slot % chunk_records);
+    return rests_end(chunk_[slot / chunk_records])[-1 - place];
   }
   [[nodiscard]] const Rest& rest(std::uint32_t slot) const noexcept {
-    return rests_end(chunk_[slot / chunk_records])[-1 - std::ptrdiff_t{slot % chunk_records}];
+    const auto place = static_cast<std::ptrdiff_t>(slot % chunk_records);
+    return rests_end(chunk_[slot / chunk_records])[-1 - place];
   }
 
   [[nodiscard]] std::uint64_t hash(std::int64_t id) const noexcept { return mixer_(id); }
