@@ -493,6 +493,7 @@ TEST_CASE("IdMap: out of memory anywhere, nothing changes") {
               [&] {
                 try {
                   const Map copy(map);
+                  CHECK(copy.size() == map.size());
                 } catch (const std::bad_alloc&) {
                   threw = true;
                 }
