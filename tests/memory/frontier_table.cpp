@@ -13,6 +13,7 @@
 #include <idem/core/uuid.hpp>
 #include <idem/detail/memory/ascending_ids.hpp>
 #include <idem/detail/memory/chunks.hpp>
+#include <idem/detail/memory/id_bucket.hpp>
 #include <idem/detail/memory/wide_table.hpp>
 #include <idem/memory/uuid_set.hpp>
 
@@ -289,6 +290,51 @@ TEST_CASE_TEMPLATE("blocks: a planted mistake is noticed", Planted, FrontierOffB
   // A plant that never took effect proves nothing.
   CHECK(took_effect > 0);
   CHECK(wrong_answers<Rules>() == 0);
+}
+
+TEST_CASE("a bucket: an id enters in front of the others, unless it may be there or all is full") {
+  using idem::detail::IdBucket;
+  using idem::detail::Slot;
+  Rng rng(11);
+  std::uint64_t entered = 0, full = 0, held = 0, alike = 0, zero = 0;
+  for (int round = 0; round < 200'000; ++round) {
+    alignas(IdBucket::bytes) Slot bucket[IdBucket::slots];
+    const auto count = static_cast<unsigned>(rng.below(IdBucket::slots + 1));
+    for (unsigned i = 0; i < count; ++i) bucket[i] = {rng.next() | 1, rng.next()};
+    Slot key{rng.next(), rng.next()};
+    const Slot& other = bucket[rng.below(IdBucket::slots)];
+    const std::uint64_t kind = rng.below(8);
+    if (kind == 0) key = other;
+    if (kind == 1) key.hash = other.hash;
+    if (kind == 2) key.hash = (key.hash >> 32 << 32) | (other.hash & 0xffffffff);
+    if (kind == 3) key.hash = (other.hash >> 32 << 32) | (key.hash & 0xffffffff);
+    if (kind == 4) key = {0, rng.below(2)};
+    bool is_held = false, may_hold = false;
+    unsigned index = IdBucket::slots;
+    for (unsigned i = IdBucket::slots; i-- > 0;) {
+      may_hold = may_hold || (bucket[i].hash & 0xffffffff) == (key.hash & 0xffffffff);
+      if (!(bucket[i] == key)) continue;
+      is_held = true;
+      index = i;
+    }
+    const std::vector<Slot> before(bucket, bucket + IdBucket::slots);
+    REQUIRE(IdBucket::ids_in(bucket) == count);
+    REQUIRE(IdBucket::is_full(bucket) == (count == IdBucket::slots));
+    REQUIRE(IdBucket::may_hold(bucket, key) == may_hold);
+    REQUIRE(IdBucket::holds(bucket, key) == is_held);
+    REQUIRE(IdBucket::index_in(bucket, key) == index);
+    const bool enters = IdBucket::enter(bucket, key);
+    REQUIRE(enters == (!may_hold && count < IdBucket::slots));
+    if (enters) REQUIRE(bucket[0] == key);
+    REQUIRE(std::equal(bucket + (enters ? 1 : 0), bucket + IdBucket::slots, before.begin()));
+    if (key.hash == 0) REQUIRE_FALSE(enters);
+    entered += enters;
+    full += count == IdBucket::slots;
+    held += is_held;
+    alike += may_hold && !is_held;
+    zero += key.hash == 0;
+  }
+  for (const std::uint64_t seen : {entered, full, held, alike, zero}) CHECK(seen > 1'000);
 }
 
 TEST_CASE("blocks: positions never fall, and reach from end to end") {

@@ -13,6 +13,9 @@
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/chunks.hpp>
+#include <idem/detail/memory/frontier_chunks.hpp>
+#include <idem/detail/memory/frontier_layout.hpp>
+#include <idem/detail/memory/id_bucket.hpp>
 #include <idem/detail/memory/id_table.hpp>
 #include <idem/detail/memory/wide_id.hpp>
 
@@ -63,25 +66,25 @@ struct FrontierRules {
 template <class Hash, class Source = SystemChunks, class Rules = FrontierRules>
 class FrontierTable {
  public:
-  static constexpr unsigned bucket_slots = 8;
-  static constexpr unsigned block_slots = 256;
-  static constexpr unsigned block_buckets = block_slots / bucket_slots;
-  static constexpr std::size_t block_bytes = block_slots * sizeof(Slot);
+  static constexpr unsigned bucket_slots = IdBucket::slots;
+  static constexpr unsigned block_slots = IdBucket::block_slots;
+  static constexpr unsigned block_buckets = IdBucket::block_buckets;
+  static constexpr std::size_t block_bytes = IdBucket::block_bytes;
 
   FrontierTable(const Hash& hash, ByteSize byte_limit, bool huge_pages) noexcept
-      : huge_pages_(huge_pages),
+      : memory_(huge_pages),
         byte_limit_(byte_limit),
         overflow_(under_another_seed(hash), byte_limit) {}
 
   // Room taken in the other stays there.
   FrontierTable(const FrontierTable& other)
       : last_old_(other.last_old_),
+        is_even_(other.is_even_),
         next_hash_(other.next_hash_),
         due_(other.due_),
-        size_(other.size_),
         blocks_left_(other.blocks_left_),
         initialised_(other.initialised_),
-        huge_pages_(other.huge_pages_),
+        memory_(other.memory_.huge_pages()),
         byte_limit_(other.byte_limit_),
         work_(other.work_),
         overflow_(other.overflow_) {
@@ -92,10 +95,11 @@ class FrontierTable {
         throw_bad_alloc();
       }
     }
-    if (layouts_[0].buckets == 0) layouts_[0] = layouts_[1];
+    if (layouts_[0].bytes == 0) layouts_[0] = layouts_[1];
+    set_room(other.size());
   }
   FrontierTable(FrontierTable&& other) noexcept
-      : huge_pages_(other.huge_pages_),
+      : memory_(other.memory_.huge_pages()),
         byte_limit_(other.byte_limit_),
         overflow_(std::move(other.overflow_)) {
     swap_state(other);
@@ -108,7 +112,6 @@ class FrontierTable {
     FrontierTable moved(std::move(other));
     std::swap(overflow_, moved.overflow_);
     std::swap(byte_limit_, moved.byte_limit_);
-    std::swap(huge_pages_, moved.huge_pages_);
     swap_state(moved);
     return *this;
   }
@@ -143,6 +146,7 @@ class FrontierTable {
     layouts_[0] = layouts_[1] = layout;
     set_due();
     due_ = larger(due_, count);
+    set_room(0);
     return true;
   }
   // Counts the ids of an array that came here, and what it had cost.
@@ -150,18 +154,20 @@ class FrontierTable {
     work_.steps += before.steps;
     work_.ids_moved += before.ids_moved;
     work_.most_bytes = larger(work_.most_bytes, before.most_bytes);
-    count_step(size_);
+    count_step(size());
   }
-  [[nodiscard]] bool has_begun() const noexcept { return layouts_[1].buckets != 0; }
+  [[nodiscard]] bool has_begun() const noexcept { return layouts_[1].bytes != 0; }
   // Back to what it was before begin().
   void end() noexcept {
     release();
     overflow_ = Overflow(overflow_.hash(), byte_limit_);
-    FrontierTable fresh(overflow_.hash(), byte_limit_, huge_pages_);
+    FrontierTable fresh(overflow_.hash(), byte_limit_, memory_.huge_pages());
     swap_state(fresh);
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return static_cast<std::size_t>(full_size_ - room_);
+  }
   [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
     return own_bytes() + overflow_.heap_bytes();
@@ -171,16 +177,16 @@ class FrontierTable {
 
   // Fetches what a call on the key will touch first.
   [[gnu::always_inline]] inline void prefetch(const Slot& key) const noexcept {
-    prefetch_home(bucket_of(key.hash));
+    IdBucket::prefetch(bucket_of(key.hash));
   }
 
   [[nodiscard]] bool contains(const Slot& key) const noexcept {
     if (key.hash != 0) {
       const Slot* bucket = bucket_of(key.hash);
       for (unsigned tries = 0; tries < block_buckets; ++tries) {
-        if (index_in(bucket, key) < bucket_slots) return true;
-        if (!is_full(bucket)) return false;
-        bucket = next(bucket);
+        if (IdBucket::index_in(bucket, key) < bucket_slots) return true;
+        if (!IdBucket::is_full(bucket)) return false;
+        bucket = IdBucket::next(bucket);
       }
     }
     return overflow_.contains(key);
@@ -189,11 +195,13 @@ class FrontierTable {
   [[nodiscard, gnu::always_inline]] inline Verdict insert(const Slot& key) noexcept {
     if (!has_room()) [[unlikely]]
       return insert_without_room(key.hash, key.rest);
-    prefetch_step();
-    return insert_in_room(key, bucket_of(key.hash));
+    return insert_with_room(key);
+  }
+  [[nodiscard, gnu::always_inline]] inline Verdict insert_with_room(const Slot& key) noexcept {
+    return insert_in_room(key, come_home(key.hash));
   }
   // Whether an insert needs no step of growth. False before begin().
-  [[nodiscard]] bool has_room() const noexcept { return size_ + taken_ < due_; }
+  [[nodiscard]] bool has_room() const noexcept { return room_ != 0; }
   [[nodiscard, gnu::noinline]] Verdict insert_without_room(std::uint64_t hash,
                                                            std::uint64_t rest) noexcept {
     const Slot key{hash, rest};
@@ -213,7 +221,7 @@ class FrontierTable {
       const Slot key = key_of(i);
       Slot* const home = bucket_of(key.hash);
       ring[i % ahead] = {key, home};
-      prefetch_home(home);
+      IdBucket::prefetch(home);
     };
     for (std::size_t i = 0; i < smaller(ahead, count); ++i) take(i);
     for (std::size_t i = 0; i < smaller(second, count); ++i) prefetch_rest(ring[i].home);
@@ -246,7 +254,7 @@ class FrontierTable {
   // and a layout that is even: blocks are emptied just before their ids come, while they are on
   // their way into the cache anyway. False: there was no room.
   [[nodiscard]] bool fill(Front& front, const Slot* keys, std::size_t count) noexcept {
-    if (std::uint64_t{size_} + taken_ + count > due_) return false;
+    if (count > room_) return false;
     std::size_t i = 0;
     for (; i < count && keys[i].hash == 0; ++i)
       if (insert_overflow(keys[i]) != Verdict::fresh) return false;
@@ -257,7 +265,7 @@ class FrontierTable {
     std::uint64_t last = ~std::uint64_t{0};
     std::uint64_t place = 0;
     Slot* block = nullptr;
-    size_ += count - i;
+    room_ -= count - i;
     for (; i < count; ++i) {
       const std::uint64_t home = homes[i];
       if (home / block_buckets != number) {
@@ -271,10 +279,10 @@ class FrontierTable {
       last = home;
       Slot* const bucket = block + home % block_buckets * bucket_slots;
       if ((home < front.seen) | (place >= bucket_slots)) [[unlikely]] {
-        if (!is_same) place = ids_in(bucket);
+        if (!is_same) place = IdBucket::ids_in(bucket);
         if (place >= bucket_slots) {
           if (fill_past(front, keys[i], bucket, number)) continue;
-          size_ -= count - i;
+          room_ += count - i;
           return false;
         }
       }
@@ -289,20 +297,20 @@ class FrontierTable {
     if (key.hash != 0) {
       Slot* bucket = bucket_of(key.hash);
       for (unsigned tries = 0; tries < block_buckets; ++tries) {
-        const unsigned index = index_in(bucket, key);
+        const unsigned index = IdBucket::index_in(bucket, key);
         if (index < bucket_slots) {
-          const bool was_full = overflow_.size() != 0 && is_full_block(bucket);
+          const bool was_full = overflow_.size() != 0 && IdBucket::is_full_block(bucket);
           take_out(bucket, index);
-          --size_;
+          set_room(size() - 1);
           if (Rules::takes_back(was_full)) take_back();
           return true;
         }
-        if (!is_full(bucket)) return false;
-        bucket = next(bucket);
+        if (!IdBucket::is_full(bucket)) return false;
+        bucket = IdBucket::next(bucket);
       }
     }
     if (!overflow_.erase(key)) return false;
-    --size_;
+    set_room(size() - 1);
     return true;
   }
 
@@ -320,31 +328,38 @@ class FrontierTable {
     while (blocks_left_ != 0)
       if (!step()) return false;
     due_ = larger(due_, wanted);
+    set_room(size());
     return true;
   }
 
   [[nodiscard]] bool take_room() noexcept {
-    if (size_ + taken_ >= due_ && !make_room()) return false;
+    if (!has_room() && !make_room()) return false;
     if (!ensure_overflow(taken_ + 1)) return false;
     ++taken_;
+    set_room(size());
     return true;
   }
   // Rooms taken elsewhere, before any id is here.
   [[nodiscard]] bool take_rooms(std::size_t count) noexcept {
     if (!ensure_overflow(block_slots + count)) return false;
     taken_ = count;
+    set_room(size());
     return true;
   }
-  void release_room() noexcept { --taken_; }
+  void release_room() noexcept {
+    --taken_;
+    set_room(size());
+  }
   void record_in_room(const Slot& key) noexcept {
     --taken_;
     (void)insert_in_room(key, bucket_of(key.hash));
+    set_room(size());
   }
 
   void clear() noexcept {
     overflow_.clear();
     each_block([&](Slot* block) { std::memset(static_cast<void*>(block), 0, block_bytes); });
-    size_ = 0;
+    set_room(0);
   }
 
   // keep(slot) for every id until it says false, in no order; false if it did.
@@ -372,7 +387,8 @@ class FrontierTable {
     }
     const auto sort = [&](const Layout& layout, std::uint64_t number) {
       const Slot* const block = layout.block(number);
-      if (overflow_.size() == 0 || !is_full_block(block)) return sort_block(block, layout);
+      if (overflow_.size() == 0 || !IdBucket::is_full_block(block))
+        return sort_block(block, layout);
       sort_slots([&](const auto& take) {
         for (unsigned i = 0; i < block_slots; ++i) take(block[i]);
         overflow_.each([&](const Slot& slot) {
@@ -398,7 +414,7 @@ class FrontierTable {
         const Slot* const block = layout.block(number);
         for (unsigned i = 0; i < block_slots; ++i)
           if (block[i].hash != 0) (void)give(block[i]);
-        overflows = overflows || (overflow_.size() != 0 && is_full_block(block));
+        overflows = overflows || (overflow_.size() != 0 && IdBucket::is_full_block(block));
       }
     };
     if (first <= last_old_) visit(layouts_[0], first, smaller(last, last_old_));
@@ -421,67 +437,8 @@ class FrontierTable {
 
  private:
   using Overflow = IdTable<Slot, Hash>;
-
-  // What a slab is cut into.
-  static constexpr std::size_t piece_bytes = std::size_t{1} << 17;
-
-  // Blocks numbered 0, 1, ... in the order of the hashes; chunk pointers are null where a growing
-  // table has emptied a chunk or not come to it yet.
-  struct Layout {
-    std::uint64_t buckets = 0;
-    std::uint64_t bend = 0;
-    std::byte** chunks = nullptr;
-    std::uint64_t chunk_count = 0;
-    std::uint64_t in_chunk = 0;  // buckets a chunk - 1, all bits set
-    unsigned chunk_shift = 0;    // 2^chunk_shift buckets a chunk
-    bool has_slabs = false;      // chunks are pieces of slabs
-
-    [[nodiscard]] std::uint64_t blocks() const noexcept { return buckets / block_buckets; }
-    [[nodiscard]] std::uint64_t chunk_blocks() const noexcept {
-      return (in_chunk + 1) / block_buckets;
-    }
-    [[nodiscard]] std::size_t chunk_bytes() const noexcept {
-      return has_slabs ? piece_bytes : Source::chunk_bytes;
-    }
-    [[nodiscard]] Slot* bucket(std::uint64_t number) const noexcept {
-      return reinterpret_cast<Slot*>(chunks[number >> chunk_shift]) +
-             (number & in_chunk) * bucket_slots;
-    }
-    [[nodiscard]] Slot* block(std::uint64_t number) const noexcept {
-      return bucket(number * block_buckets);
-    }
-    // The number of the bucket where an id belongs, and of its block.
-    [[nodiscard]] std::uint64_t home(std::uint64_t hash) const noexcept { return part(hash, 1); }
-    // Of a layout without a bend.
-    [[nodiscard]] std::uint64_t even_home(std::uint64_t hash) const noexcept {
-      return multiply_high(Rules::position(hash, 0), buckets);
-    }
-    // The same for buckets cut into so many parts.
-    [[nodiscard]] std::uint64_t part(std::uint64_t hash, unsigned parts) const noexcept {
-      return multiply_high(Rules::position(hash, bend), buckets * parts);
-    }
-    [[nodiscard]] std::uint64_t block_of(std::uint64_t hash) const noexcept {
-      return home(hash) / block_buckets;
-    }
-    // The least hash whose block is `block`.
-    [[nodiscard]] std::uint64_t first_hash_of(std::uint64_t block) const noexcept {
-      const std::uint64_t first = first_position_of(block, blocks());
-      if (bend == 0 || block == 0) return first;
-      // Newton's way to within a few, each time squaring what is missing; then bit by bit.
-      std::uint64_t hash = first;
-      for (int i = 0; i < 5; ++i) {
-        const auto missing = static_cast<std::int64_t>(first - Rules::position(hash, bend));
-        const double high = static_cast<double>(hash >> 32) / (std::uint64_t{1} << 32);
-        const double slope = 1 + static_cast<double>(bend) * (1 - 2 * high) / 16;
-        hash += static_cast<std::uint64_t>(
-            static_cast<std::int64_t>(static_cast<double>(missing) / slope));
-      }
-      hash -= 8;
-      for (unsigned more = 8; more != 0; more /= 2)
-        if (Rules::position(hash + more, bend) < first) hash += more;
-      return hash + 1;
-    }
-  };
+  using Layout = FrontierLayout<Rules>;
+  using Memory = FrontierChunks<Source>;
 
   // Small tables are roomier, and grow by half instead of a quarter: 26.7 bytes an id, and in cache
   // nobody counts them. Larger ones keep 24 bytes at every size.
@@ -515,8 +472,28 @@ class FrontierTable {
     return layouts_[hash > last_old_ ? 1 : 0];
   }
   [[nodiscard, gnu::always_inline]] inline Slot* bucket_of(std::uint64_t hash) const noexcept {
-    const Layout& layout = layout_of(hash);
-    return layout.bucket(layout.home(hash));
+    return is_even_ ? layouts_[1].even_home_of(hash) : bent_home_of(hash);
+  }
+  [[nodiscard, gnu::always_inline]] inline Slot* bent_home_of(std::uint64_t hash) const noexcept {
+    std::size_t which = hash > last_old_ ? 1 : 0;
+    // Not a branch: it would be guessed wrong as often as not.
+    asm("" : "+r"(which));
+    return layouts_[which].home_of(hash);
+  }
+  // The home of an id that is inserted next, with all that is to be fetched.
+  [[nodiscard, gnu::always_inline]] inline Slot* come_home(std::uint64_t hash) noexcept {
+    Slot* home;
+    if (is_even_) {
+      home = layouts_[1].even_home_of(hash);
+    } else {
+      prefetch_step();
+      home = bent_home_of(hash);
+      // A quarter are full where the table grows, and the next one is as far away.
+      IdBucket::prefetch_behind(home);
+    }
+    // What follows stands here once, for both.
+    asm("" : "+r"(home));
+    return home;
   }
   [[nodiscard]] Slot* block_of(std::uint64_t hash) const noexcept {
     const Layout& layout = layout_of(hash);
@@ -526,91 +503,13 @@ class FrontierTable {
     return static_cast<unsigned>(layout_of(hash).home(hash) % block_buckets);
   }
 
-  template <class Bucket>
-  [[nodiscard]] static Bucket* next(Bucket* bucket) noexcept {
-    const auto at = reinterpret_cast<std::uintptr_t>(bucket);
-    const auto in_block = (at + bucket_slots * sizeof(Slot)) % block_bytes;
-    return reinterpret_cast<Bucket*>(at / block_bytes * block_bytes + in_block);
-  }
-  template <class Bucket>
-  [[nodiscard]] static Bucket* block_around(Bucket* bucket) noexcept {
-    const auto at = reinterpret_cast<std::uintptr_t>(bucket);
-    return reinterpret_cast<Bucket*>(at / block_bytes * block_bytes);
-  }
-  [[nodiscard, gnu::always_inline]] static inline bool is_full(const Slot* bucket) noexcept {
-    return bucket[bucket_slots - 1].hash != 0;
-  }
-  [[nodiscard]] static bool is_full_block(const Slot* bucket) noexcept {
-    const Slot* const block = block_around(bucket);
-    for (unsigned i = 0; i < block_buckets; ++i)
-      if (!is_full(block + i * bucket_slots)) return false;
-    return true;
-  }
-  // A slot as one word of the processor, and its four quarters.
-  using Word = std::uint64_t __attribute__((vector_size(sizeof(Slot))));
-  using Quarters = std::uint32_t __attribute__((vector_size(sizeof(Slot))));
-  [[nodiscard, gnu::always_inline]] static inline Word word_at(const Slot* slot) noexcept {
-    Word word;
-    std::memcpy(&word, slot, sizeof word);
-    return word;
-  }
-  // Unrolled: at -O2 a loop would go through memory.
-  template <class Do>
-  [[gnu::always_inline]] static inline void for_each_slot(Do&& run) noexcept {
-    [&]<unsigned... i>(std::integer_sequence<unsigned, i...>) __attribute__((always_inline)) {
-      (run(i), ...);
-    }
-    (std::make_integer_sequence<unsigned, bucket_slots>{});
-  }
-  // Whether one slot has the low half of the hash, and one the high half.
-  [[nodiscard, gnu::always_inline]] static inline bool may_hold(const Slot* bucket,
-                                                                const Slot& key) noexcept {
-    const auto wanted = reinterpret_cast<Quarters>(Word{key.hash, key.rest});
-    Word found{};
-    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
-      found |= reinterpret_cast<Word>(reinterpret_cast<Quarters>(word_at(bucket + i)) == wanted);
-    });
-    return found[0] == ~std::uint64_t{0};
-  }
-  // Whether one slot is the key. No branch: where it lies is anybody's guess, and a wrong one costs
-  // as much as all the rest.
-  [[nodiscard, gnu::always_inline]] static inline bool holds(const Slot* bucket, std::uint64_t hash,
-                                                             std::uint64_t rest) noexcept {
-    unsigned found = 0;
-    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
-      found += ((bucket[i].hash ^ hash) | (bucket[i].rest ^ rest)) == 0;
-    });
-    return found != 0;
-  }
-  // bucket_slots: not there.
-  [[nodiscard]] static unsigned index_in(const Slot* bucket, const Slot& key) noexcept {
-    if (!may_hold(bucket, key)) return bucket_slots;
-    unsigned i = 0;
-    while (i < bucket_slots && !(bucket[i] == key)) ++i;
-    return i;
-  }
-  // Into a bucket that is not full. All is loaded before the first store.
-  [[gnu::always_inline]] static inline void push(Slot* bucket, const Slot& key) noexcept {
-    std::array<Word, bucket_slots> words;
-    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
-      words[i] = i == 0 ? Word{key.hash, key.rest} : word_at(bucket + i - 1);
-    });
-    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
-      std::memcpy(static_cast<void*>(bucket + i), &words[i], sizeof words[i]);
-    });
-  }
-
   // There is room for the key, and the bucket is its home. A hash of zero is that of an empty slot,
   // so it comes to the overflow by either way.
   [[nodiscard, gnu::always_inline]] inline Verdict insert_in_room(const Slot& key,
                                                                   Slot* home) noexcept {
-    // One branch on what was loaded, not two: they are what fills the processor's window. All else
-    // is elsewhere, so that this needs no stack.
-    const bool found = may_hold(home, key), full = is_full(home);
-    if (found | full) [[unlikely]]
+    if (!IdBucket::enter(home, key)) [[unlikely]]
       return insert_past(key.hash, key.rest, home);
-    push(home, key);
-    ++size_;
+    --room_;
     return Verdict::fresh;
   }
   // From the bucket on. The key comes as two words: as one that is stored in halves and loaded whole
@@ -620,13 +519,13 @@ class FrontierTable {
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
       if (hash == 0) [[unlikely]]
         break;
-      if (holds(bucket, hash, rest)) return Verdict::duplicate;
-      if (!is_full(bucket)) {
-        push(bucket, {hash, rest});
-        ++size_;
+      if (IdBucket::holds(bucket, {hash, rest})) return Verdict::duplicate;
+      if (!IdBucket::is_full(bucket)) {
+        IdBucket::push(bucket, {hash, rest});
+        --room_;
         return Verdict::fresh;
       }
-      bucket = next(bucket);
+      bucket = IdBucket::next(bucket);
     }
     return insert_overflow({hash, rest});
   }
@@ -635,7 +534,7 @@ class FrontierTable {
     if (!ensure_overflow(taken_ + 1)) return Verdict::full;
     (void)overflow_.insert(key);
     ++work_.overflowed;
-    ++size_;
+    --room_;
     return Verdict::fresh;
   }
 
@@ -646,28 +545,29 @@ class FrontierTable {
   // A key that counts already, behind its home, which is full, in block number `number`.
   [[nodiscard, gnu::noinline]] bool fill_past(Front& front, Slot key, Slot* home,
                                               std::uint64_t number) noexcept {
-    Slot* bucket = next(home);
-    for (; bucket != home; bucket = next(bucket)) {
-      if (is_full(bucket)) continue;
-      bucket[ids_in(bucket)] = key;
-      front.seen = larger(front.seen, number * block_buckets + number_in_block(bucket) + 1);
+    Slot* bucket = IdBucket::next(home);
+    for (; bucket != home; bucket = IdBucket::next(bucket)) {
+      if (IdBucket::is_full(bucket)) continue;
+      bucket[IdBucket::ids_in(bucket)] = key;
+      front.seen =
+          larger(front.seen, number * block_buckets + IdBucket::number_in_block(bucket) + 1);
       return true;
     }
-    --size_;
+    ++room_;
     const bool has_room = insert_overflow(key) == Verdict::fresh;
-    if (!has_room) ++size_;
+    if (!has_room) --room_;
     return has_room;
   }
 
   // An id that is not there, where it belongs in that layout or into the overflow, which has room.
   void put(const Slot& key, const Layout& layout) noexcept {
-    Slot* bucket = layout.bucket(layout.home(key.hash));
+    Slot* bucket = layout.home_of(key.hash);
     for (unsigned tries = 0; tries < block_buckets; ++tries) {
-      if (!is_full(bucket)) {
-        push(bucket, key);
+      if (!IdBucket::is_full(bucket)) {
+        IdBucket::push(bucket, key);
         return;
       }
-      bucket = next(bucket);
+      bucket = IdBucket::next(bucket);
     }
     put_in_overflow(key);
   }
@@ -679,23 +579,23 @@ class FrontierTable {
   // Empties a slot and moves back what had to pass its bucket.
   void take_out(Slot* bucket, unsigned index) noexcept {
     for (;;) {
-      const bool was_full = is_full(bucket);
+      const bool was_full = IdBucket::is_full(bucket);
       unsigned last = bucket_slots - 1;
       while (bucket[last].hash == 0) --last;
       bucket[index] = bucket[last];
       bucket[last] = Slot{};
       if (!was_full) return;
-      const unsigned here = number_in_block(bucket);
+      const unsigned here = IdBucket::number_in_block(bucket);
       Slot* from = bucket;
       unsigned found = bucket_slots;
       for (unsigned distance = 1; distance < block_buckets && found == bucket_slots; ++distance) {
-        from = next(from);
+        from = IdBucket::next(from);
         for (unsigned i = 0; i < bucket_slots && from[i].hash != 0; ++i) {
           const unsigned from_home =
               (here + distance - home_in_block(from[i].hash)) % block_buckets;
           if (Rules::passed(from_home, distance)) found = i;
         }
-        if (!is_full(from)) break;
+        if (!IdBucket::is_full(from)) break;
       }
       if (found == bucket_slots) return;
       bucket[bucket_slots - 1] = from[found];
@@ -703,16 +603,12 @@ class FrontierTable {
       index = found;
     }
   }
-  [[nodiscard]] static unsigned number_in_block(const Slot* bucket) noexcept {
-    return static_cast<unsigned>(bucket - block_around(bucket)) / bucket_slots;
-  }
-
   // Ids of the overflow whose block has room go there.
   void take_back() noexcept {
     for (;;) {
       Slot found{};
       (void)overflow_.each([&](const Slot& slot) {
-        if (slot.hash == 0 || is_full_block(bucket_of(slot.hash))) return true;
+        if (slot.hash == 0 || IdBucket::is_full_block(bucket_of(slot.hash))) return true;
         found = slot;
         return false;
       });
@@ -731,12 +627,10 @@ class FrontierTable {
   }
 
   [[nodiscard]] std::uint64_t own_bytes() const noexcept {
-    return chunks_ * Source::chunk_bytes + slab_count_ * Source::slab_bytes +
-           slab_room_ * sizeof(void*) + directory_bytes_;
+    return memory_.bytes() + directory_bytes_;
   }
-  [[nodiscard]] bool may_take(std::uint64_t bytes) const noexcept {
-    const std::uint64_t held = heap_bytes();
-    return held <= byte_limit_.count() && bytes <= byte_limit_.count() - held;
+  [[nodiscard]] std::uint64_t bytes_left() const noexcept {
+    return byte_limit_.count() - smaller<std::uint64_t>(heap_bytes(), byte_limit_.count());
   }
 
   // Whether the limit and, as far as it can be known ahead, the system have room for a table of so
@@ -754,84 +648,19 @@ class FrontierTable {
   }
 
   [[nodiscard]] std::byte* take_chunk(bool of_slab) noexcept {
-    if (spare_ == nullptr && of_slab) return cut_piece();
-    if (spare_ != nullptr) {
-      std::byte* const chunk = spare_;
-      std::memcpy(&spare_, chunk, sizeof spare_);
-      return chunk;
-    }
-    if (!may_take(Source::chunk_bytes)) return nullptr;
-    void* const chunk = Source::take();
-    if (chunk != nullptr) ++chunks_;
-    return static_cast<std::byte*>(chunk);
+    return memory_.take(of_slab, bytes_left());
   }
-  // A chunk that was emptied is the next one to be filled. Those of a table that was too small for
-  // slabs are given back.
+  // An emptied one. Those of a table that was too small for slabs are given back.
   void spare_chunk(std::byte* chunk, bool of_slab) noexcept {
-    if (of_slab || !layouts_[1].has_slabs) {
-      std::memcpy(chunk, &spare_, sizeof spare_);
-      spare_ = chunk;
-    } else {
-      give_chunk(chunk);
-    }
-  }
-  void give_chunk(std::byte* chunk) noexcept {
-    --chunks_;
-    Source::give(chunk);
-  }
-  void give_spares() noexcept {
-    while (spare_ != nullptr) {
-      std::byte* const chunk = spare_;
-      std::memcpy(&spare_, chunk, sizeof spare_);
-      give_chunk(chunk);
-    }
-  }
-
-  // The next piece of the last slab, as it came from the system; null: limit or memory.
-  [[nodiscard]] std::byte* cut_piece() noexcept {
-    if (uncut_ == 0 && !take_slab()) return nullptr;
-    std::byte* const end = slabs_[slab_count_ - 1] + Source::slab_bytes;
-    return end - uncut_-- * piece_bytes;
-  }
-  [[nodiscard]] bool take_slab() noexcept {
-    if (!may_take(Source::slab_bytes + 2 * sizeof(void*))) return false;
-    if (slab_count_ == slab_room_) {
-      const std::size_t room = larger<std::size_t>(16, 2 * slab_room_);
-      if (!may_take(Source::slab_bytes + room * sizeof(void*))) return false;
-      void* const raw = ::operator new(room * sizeof(void*), std::nothrow);
-      if (raw == nullptr) return false;
-      if (slab_count_ != 0) std::memcpy(raw, slabs_, slab_count_ * sizeof(void*));
-      ::operator delete(slabs_);
-      slabs_ = static_cast<std::byte**>(raw);
-      slab_room_ = room;
-    }
-    auto* const slab = static_cast<std::byte*>(Source::take_slab(huge_pages_));
-    if (slab == nullptr) return false;
-    slabs_[slab_count_++] = slab;
-    uncut_ = Source::slab_bytes / piece_bytes;
-    return true;
-  }
-  void give_slabs() noexcept {
-    for (std::size_t i = 0; i < slab_count_; ++i) Source::give_slab(slabs_[i]);
-    ::operator delete(slabs_);
-    slabs_ = nullptr;
-    slab_count_ = slab_room_ = 0;
-    uncut_ = 0;
+    of_slab || !layouts_[1].has_slabs ? memory_.spare(chunk) : memory_.give(chunk);
   }
 
   [[nodiscard]] bool make_layout(Layout& layout, std::uint64_t blocks,
                                  std::uint64_t bend) noexcept {
-    layout.has_slabs = blocks >= slab_table_blocks;
-    layout.buckets = blocks * block_buckets;
-    layout.bend = bend;
-    const std::uint64_t chunk_blocks = layout.chunk_bytes() / block_bytes;
-    layout.chunk_shift = 0;
-    while ((std::uint64_t{1} << layout.chunk_shift) < chunk_blocks * block_buckets)
-      ++layout.chunk_shift;
-    layout.in_chunk = (std::uint64_t{1} << layout.chunk_shift) - 1;
-    layout.chunk_count = (blocks + chunk_blocks - 1) / chunk_blocks;
+    const bool has_slabs = blocks >= slab_table_blocks;
+    layout = Layout::of(blocks, bend, Memory::chunk_bytes(has_slabs), has_slabs);
     const std::uint64_t bytes = layout.chunk_count * sizeof(std::byte*);
-    if (!may_take(bytes)) return false;
+    if (bytes > bytes_left()) return false;
     void* const raw = ::operator new(static_cast<std::size_t>(bytes), std::nothrow);
     if (raw == nullptr) return false;
     std::memset(raw, 0, static_cast<std::size_t>(bytes));
@@ -841,7 +670,7 @@ class FrontierTable {
   }
   void drop_layout(Layout& layout) noexcept {
     for (std::uint64_t chunk = 0; chunk < layout.chunk_count; ++chunk)
-      if (layout.chunks[chunk] != nullptr && !layout.has_slabs) give_chunk(layout.chunks[chunk]);
+      if (layout.chunks[chunk] != nullptr && !layout.has_slabs) memory_.give(layout.chunks[chunk]);
     drop_directory(layout);
   }
   void drop_directory(Layout& layout) noexcept {
@@ -850,7 +679,7 @@ class FrontierTable {
     layout = Layout{};
   }
   [[nodiscard]] bool copy_layout(Layout& layout, const Layout& from) noexcept {
-    if (from.buckets == 0) return true;
+    if (from.bytes == 0) return true;
     if (!make_layout(layout, from.blocks(), from.bend)) return false;
     for (std::uint64_t i = 0; i < from.chunk_count; ++i) {
       if (from.chunks[i] == nullptr) continue;
@@ -861,13 +690,11 @@ class FrontierTable {
     return true;
   }
   void release() noexcept {
-    if (slab_count_ == 0) give_spares();
-    spare_ = nullptr;
     if (layouts_[0].chunks != layouts_[1].chunks && layouts_[0].chunks != nullptr)
       drop_layout(layouts_[0]);
     if (layouts_[1].chunks != nullptr) drop_layout(layouts_[1]);
     layouts_[0] = layouts_[1] = Layout{};
-    give_slabs();
+    memory_.give_all();
   }
 
   // visit(block) in the order of the hashes.
@@ -881,17 +708,19 @@ class FrontierTable {
   // Steps that came due together, with the memory for them, are spread over the inserts that follow,
   // so that each finds its memory fetched.
   [[nodiscard, gnu::noinline]] bool make_room() noexcept {
-    const std::uint64_t count = std::uint64_t{size_} + taken_;
+    const std::uint64_t ids = size(), count = ids + taken_;
     do {
       bool has_grown = blocks_left_ != 0 || begin_cycle(next_blocks(), next_bend());
       if (has_grown && count < due_) return true;
       has_grown = has_grown && step();
       if (!has_grown) {
         due_ = larger(due_, count);
+        set_room(ids);
         return false;
       }
     } while (count > live_blocks() * block_ids_most);
     due_ = larger(due_, count + prefetches);
+    set_room(ids);
     return true;
   }
 
@@ -914,7 +743,7 @@ class FrontierTable {
     if (blocks > most_blocks || !make_layout(layout, blocks, bend)) return false;
     layouts_[0] = layouts_[1];
     layouts_[1] = layout;
-    if (layout.has_slabs && slab_count_ == 0) give_spares();
+    if (layout.has_slabs && !memory_.has_slabs()) memory_.give_spares();
     blocks_left_ = layouts_[0].blocks();
     initialised_ = blocks;
     last_old_ = ~std::uint64_t{0};
@@ -988,20 +817,13 @@ class FrontierTable {
     return true;
   }
 
-  // The ids of a bucket, which fills from its first slot on; without a branch.
-  [[nodiscard, gnu::always_inline]] static inline unsigned ids_in(const Slot* bucket) noexcept {
-    unsigned count = bucket[3].hash != 0 ? 4 : 0;
-    count += bucket[count + 1].hash != 0 ? 2 : 0;
-    count += bucket[count].hash != 0 ? 1 : 0;
-    return count + (bucket[bucket_slots - 1].hash != 0 ? 1 : 0);
-  }
   // The ids of a block side by side; reads and writes a bucket more than there are.
   [[nodiscard]] static unsigned gather(const Slot* block, Slot* ids) noexcept {
     unsigned count = 0;
     for (unsigned b = 0; b < block_buckets; ++b) {
       const Slot* const bucket = block + b * bucket_slots;
       std::memcpy(static_cast<void*>(ids + count), bucket, bucket_slots * sizeof(Slot));
-      count += ids_in(bucket);
+      count += IdBucket::ids_in(bucket);
     }
     return count;
   }
@@ -1023,7 +845,7 @@ class FrontierTable {
     }
     if (highest_has_ids) {
       for (unsigned b = number - block_buckets; b < number; ++b)
-        used[b] = static_cast<std::uint8_t>(ids_in(buckets[b]));
+        used[b] = static_cast<std::uint8_t>(IdBucket::ids_in(buckets[b]));
     }
     for (unsigned i = 0; i < count; ++i) {
       auto bucket = static_cast<unsigned>(fresh.home(ids[i].hash) - first_bucket);
@@ -1035,43 +857,34 @@ class FrontierTable {
         continue;
       }
       used[bucket] = static_cast<std::uint8_t>(place + 1);
-      const Word word = word_at(ids + i);
-      std::memcpy(static_cast<void*>(buckets[bucket] + place), &word, sizeof word);
+      IdBucket::copy(buckets[bucket] + place, ids[i]);
     }
   }
 
-  // The least position in block number `block`: that number * 2^64 / blocks, rounded up.
-  [[nodiscard]] static std::uint64_t first_position_of(std::uint64_t block,
-                                                       std::uint64_t blocks) noexcept {
-    // Long division: what is left is always less than `blocks`.
-    std::uint64_t quotient = 0, left = block;
-#if defined(__SIZEOF_INT128__)
-    __extension__ using Wide = unsigned __int128;
-    const Wide dividend = static_cast<Wide>(left) << 64;
-    quotient = static_cast<std::uint64_t>(dividend / blocks);
-    left = static_cast<std::uint64_t>(dividend % blocks);
-#else
-    for (int bit = 0; bit < 64; ++bit) {
-      left *= 2;
-      quotient = quotient * 2 + (left >= blocks ? 1 : 0);
-      if (left >= blocks) left -= blocks;
-    }
-#endif
-    return quotient + (left != 0 ? 1 : 0);
+  // Whenever the ids, the rooms or what is due change otherwise than by an insert.
+  void set_room(std::uint64_t ids) noexcept {
+    const std::uint64_t count = ids + taken_;
+    room_ = due_ > count ? due_ - count : 0;
+    full_size_ = ids + room_;
   }
-
-  // When the next step is due.
+  // Whenever the layouts change.
   void set_due() noexcept {
+    const std::uint64_t ids = size();
+    is_even_ = blocks_left_ == 0 && layouts_[1].bend == 0;
+    due_ = next_due();
+    set_room(ids);
+  }
+  // When the next step is due.
+  [[nodiscard]] std::uint64_t next_due() const noexcept {
     const std::uint64_t blocks = live_blocks();
     const Layout& fresh = layouts_[1];
-    due_ = blocks * block_ids(fresh.blocks());
-    if (fresh.blocks() < large_table_blocks || blocks_left_ == 0) return;
+    const std::uint64_t due = blocks * block_ids(fresh.blocks());
+    if (fresh.blocks() < large_table_blocks || blocks_left_ == 0) return due;
     // A slab is taken when the ids are there that pay for it.
     const std::uint64_t lowest = fresh.block_of(next_hash_);
-    if (spare_ != nullptr || uncut_ != 0 || fresh.chunks[lowest / fresh.chunk_blocks()] != nullptr)
-      return;
+    if (memory_.has_spare() || fresh.chunks[lowest / fresh.chunk_blocks()] != nullptr) return due;
     const std::uint64_t bytes = heap_bytes() + Source::slab_bytes;
-    due_ = larger(due_, smaller(bytes / 239 * 10, blocks * block_ids_most));
+    return larger(due, smaller(bytes / 239 * 10, blocks * block_ids_most));
   }
 
   // Inserts that fetch, four lines each: a block takes so many.
@@ -1099,14 +912,9 @@ class FrontierTable {
     for (unsigned i = 0; i < 4; ++i) __builtin_prefetch(lines + i * 4, 1, 2);
   }
 
-  // By force: g++ takes a function that does nothing but prefetch for one without effect.
-  [[gnu::always_inline]] static inline void prefetch_home(const Slot* home) noexcept {
-    __builtin_prefetch(home, 1);
-    __builtin_prefetch(home + 4, 1);
-  }
   // Once the home bucket is there: the next one, where it is full.
   [[gnu::always_inline]] static inline void prefetch_rest(const Slot* home) noexcept {
-    if (is_full(home)) prefetch_home(next(home));
+    if (IdBucket::is_full(home)) IdBucket::prefetch(IdBucket::next(home));
   }
 
   void swap_state(FrontierTable& other) noexcept {
@@ -1115,15 +923,12 @@ class FrontierTable {
     std::swap(next_hash_, other.next_hash_);
     std::swap(blocks_left_, other.blocks_left_);
     std::swap(initialised_, other.initialised_);
-    std::swap(size_, other.size_);
+    std::swap(room_, other.room_);
+    std::swap(full_size_, other.full_size_);
+    std::swap(is_even_, other.is_even_);
     std::swap(taken_, other.taken_);
     std::swap(due_, other.due_);
-    std::swap(spare_, other.spare_);
-    std::swap(slabs_, other.slabs_);
-    std::swap(slab_count_, other.slab_count_);
-    std::swap(slab_room_, other.slab_room_);
-    std::swap(uncut_, other.uncut_);
-    std::swap(chunks_, other.chunks_);
+    memory_.swap(other.memory_);
     std::swap(directory_bytes_, other.directory_bytes_);
     std::swap(ahead_, other.ahead_);
     std::swap(prefetches_left_, other.prefetches_left_);
@@ -1133,21 +938,17 @@ class FrontierTable {
   // First what every insert reads.
   std::array<Layout, 2> layouts_;  // the old one and the new; the same but while growing
   std::uint64_t last_old_ = ~std::uint64_t{0};
-  std::uint64_t next_hash_ = 0;  // the first one of the old block to be emptied next
-  std::uint64_t due_ = 0;        // ids at which the next step of growth is due
-  std::size_t size_ = 0;         // with those in the overflow
-  std::size_t taken_ = 0;        // rooms; the overflow always has as many free
+  std::uint64_t room_ = 0;  // ids until the next step of growth is due; all that an insert counts
+  std::uint64_t full_size_ = 0;  // ids there will be then
+  bool is_even_ = false;         // not growing, and no bend
+  unsigned prefetches_left_ = 0;
   std::array<const Slot*, 3> ahead_{};
+  std::uint64_t next_hash_ = 0;    // the first one of the old block to be emptied next
+  std::uint64_t due_ = 0;          // ids and rooms at which the next step of growth is due
+  std::size_t taken_ = 0;          // rooms; the overflow always has as many free
   std::uint64_t blocks_left_ = 0;  // of the old layout; zero: not growing
   std::uint64_t initialised_ = 0;  // the lowest new block that ids may be in
-  unsigned prefetches_left_ = 0;
-  std::uint16_t uncut_ = 0;  // pieces of the last slab
-  bool huge_pages_;
-  std::byte* spare_ = nullptr;  // chunks to be filled next, each pointing to another
-  std::byte** slabs_ = nullptr;
-  std::size_t slab_count_ = 0;
-  std::size_t slab_room_ = 0;
-  std::uint64_t chunks_ = 0;  // that are no pieces of slabs
+  Memory memory_;
   std::uint64_t directory_bytes_ = 0;
   ByteSize byte_limit_;
   TableWork work_;

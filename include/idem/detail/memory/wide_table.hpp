@@ -66,7 +66,7 @@ class WideTable {
     const Slot key = hash_.slot(id);
     if (!blocks_.has_room()) [[unlikely]]
       return insert_elsewhere(key);
-    return blocks_.insert(key);
+    return blocks_.insert_with_room(key);
   }
 
   // id_of(i) is the i-th id.
