@@ -11,7 +11,9 @@
 #include <idem/core/bytes.hpp>
 #include <idem/core/hash.hpp>
 #include <idem/core/uuid.hpp>
+#include <idem/detail/core/simd.hpp>
 #include <idem/detail/memory/ascending_ids.hpp>
+#include <idem/detail/memory/block_order.hpp>
 #include <idem/detail/memory/chunks.hpp>
 #include <idem/detail/memory/id_bucket.hpp>
 #include <idem/detail/memory/wide_table.hpp>
@@ -201,6 +203,26 @@ void loads(const idem::Seed& seed, const std::vector<Uuid>& ids, std::size_t roo
   }
 }
 
+// A block as a FrontierTable fills it, its hashes from `low` on and less than `width` from there.
+using Slot = idem::detail::Slot;
+constexpr unsigned block_slots = 256, bucket_slots = 8, block_buckets = block_slots / bucket_slots;
+std::vector<Slot> block_of(Rng& rng, std::uint64_t low, std::uint64_t width, unsigned count,
+                           unsigned first_home) {
+  std::vector<Slot> block(block_slots);
+  for (unsigned i = 0; i < count; ++i) {
+    const std::uint64_t at = first_home * (width / block_buckets) +
+                             rng.below(width - first_home * (width / block_buckets));
+    auto bucket = static_cast<unsigned>(idem::detail::smaller<std::uint64_t>(
+        at / idem::detail::larger<std::uint64_t>(width / block_buckets, 1), block_buckets - 1));
+    while (block[bucket * bucket_slots + bucket_slots - 1].hash != 0)
+      bucket = (bucket + 1) % block_buckets;
+    const auto begin = block.begin() + bucket * bucket_slots;
+    std::move_backward(begin, begin + bucket_slots - 1, begin + bucket_slots);
+    *begin = {idem::detail::larger<std::uint64_t>(low + at, 1), rng.next()};
+  }
+  return block;
+}
+
 // Random operations on a set of tens of thousands, through every kind of step.
 template <class Set, class IdOf>
 void equals_oracle(std::uint64_t seed, idem::Seed set_seed, std::size_t universe,
@@ -376,6 +398,47 @@ TEST_CASE("blocks: exact where all ids belong to one block, or hash to zero") {
   for (std::uint64_t i = 0; i < 20'000; ++i) REQUIRE(set.insert(alike(i)) == Verdict::fresh);
   CHECK(set.work().overflowed > 15'000);
   CHECK(set.memory_bytes() < 20'000 * 80);
+}
+
+TEST_CASE("blocks: a block in order, by every kernel") {
+  using idem::detail::Simd;
+  Rng rng(11);
+  // Of blocks' width, and of one so small that hashes meet or differ in their last bits only.
+  constexpr std::uint64_t width = std::uint64_t{1} << 48;
+  std::uint64_t with_equals = 0;
+  for (const Simd simd : {Simd::portable, Simd::avx512}) {
+    if (!idem::detail::processor_has(simd)) continue;
+    idem::detail::BlockOrder<block_slots, bucket_slots> order(simd);
+    for (std::uint64_t trial = 0; trial < idem_test::soaked(6'000); ++trial) {
+      const std::uint64_t wide =
+          trial % 3 == 0 ? 33 + rng.below(2'000) : width - rng.below(width / 8);
+      const std::uint64_t low = trial % 5 == 0   ? 0
+                                : trial % 5 == 1 ? ~std::uint64_t{0} - wide
+                                                 : rng.next() >> 1;
+      // As full as blocks are, and any; from the middle on too, and where all go round the end.
+      const auto count =
+          static_cast<unsigned>(trial % 2 == 0 ? 150 + rng.below(50) : rng.below(257));
+      const auto first_home = static_cast<unsigned>(trial % 7 == 0   ? block_buckets - 1
+                                                    : trial % 7 == 1 ? rng.below(block_buckets)
+                                                                     : 0);
+      // A promise that is not kept costs time alone.
+      const auto spread_bits = static_cast<unsigned>(trial % 11 == 0 ? rng.below(50) : 14);
+      const std::vector<Slot> block = block_of(rng, low, wide, count, first_home);
+      std::vector<Slot> expected;
+      for (const Slot& slot : block)
+        if (slot.hash != 0) expected.push_back(slot);
+      std::ranges::sort(expected);
+      const bool equals = std::ranges::adjacent_find(expected, {}, &Slot::hash) != expected.end();
+      with_equals += equals;
+      const auto [slots, has_equals] = order.run(block.data(), spread_bits);
+      REQUIRE(has_equals == equals);
+      REQUIRE(std::ranges::is_sorted(slots, {}, &Slot::hash));
+      std::vector<Slot> all(slots.begin(), slots.end());
+      std::ranges::sort(all);
+      REQUIRE(all == expected);
+    }
+  }
+  CHECK(with_equals > 100);
 }
 
 TEST_CASE("blocks: filled in ascending order, full buckets and blocks and all") {

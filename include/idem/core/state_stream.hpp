@@ -13,7 +13,9 @@
 #include <idem/core/hash.hpp>
 #include <idem/core/state.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/simd.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/core/xxh3_long.hpp>
 
 // How the payload of a state is written and read.
 
@@ -23,6 +25,11 @@ namespace detail {
 
 [[nodiscard]] inline std::uint64_t checksum(std::span<const std::byte> bytes,
                                             std::uint64_t seed) noexcept {
+#if IDEM_XXH3_AVX2
+  // The low word of 128 bits is what 64 are.
+  if (bytes.size() > xxh3_longest_short && processor_has(Simd::avx2))
+    return xxh3_long_avx2(bytes.data(), bytes.size(), seed).second;
+#endif
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
@@ -70,11 +77,12 @@ class StateWriter {
     return ok_;
   }
 
-  // Where the next `size` bytes go, to be written there before anything else is called but
-  // wrote(size); none: they do not fit into one block, or not at all. For runs of small things.
-  [[nodiscard]] std::byte* room_for(std::size_t size) {
-    if (used_ == block_ && (left_ == 0 || !next_block())) return nullptr;
-    return block_ - used_ < size ? nullptr : room_.data() + used_;
+  // Where the next bytes go, at most so many and at most to the end of the block, to be written there
+  // before anything else is called but wrote(how many); none: the payload has ended or something is
+  // wrong. For runs of small things.
+  [[nodiscard]] std::span<std::byte> room(std::size_t most) {
+    if (used_ == block_ && (left_ == 0 || !next_block())) return {};
+    return room_.subspan(used_, detail::smaller(most, block_ - used_));
   }
   void wrote(std::size_t size) noexcept { used_ += size; }
 

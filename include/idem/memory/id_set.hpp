@@ -181,7 +181,7 @@ class IdSet : detail::NoLossyKeys<IdSet<Id, HashT>, Id> {
     return detail::ids_shape<Id>(state_type, hash().seed(), size());
   }
   bool write_state(StateWriter& out) const requires(detail::PortableId<Id>) {
-    return detail::write_ids(*this, out);
+    return detail::write_ids<Id>(table_, out);
   }
   [[nodiscard]] static Result<IdSet> read_state(
       StateReader& in, const StateShape& shape,

@@ -373,8 +373,9 @@ class FrontierTable {
     return goes_on;
   }
 
-  // In ascending order of the hashes: sort_block(block, its layout) for each block
-  // that has all its ids, and sort_slots(each_slot) for any other range of hashes.
+  // In ascending order of the hashes: sort_block(block, spread_bits) for each block that has all its
+  // ids, whose hashes lie less than 2^(63 - spread_bits) from each other, and sort_slots(each_slot)
+  // for any other range of hashes.
   template <class SortBlock, class SortSlots>
   void each_range(SortBlock&& sort_block, SortSlots&& sort_slots) const {
     if (overflow_.size() != 0) {
@@ -388,7 +389,7 @@ class FrontierTable {
     const auto sort = [&](const Layout& layout, std::uint64_t number) {
       const Slot* const block = layout.block(number);
       if (overflow_.size() == 0 || !IdBucket::is_full_block(block))
-        return sort_block(block, layout);
+        return sort_block(block, layout.spread_bits());
       sort_slots([&](const auto& take) {
         for (unsigned i = 0; i < block_slots; ++i) take(block[i]);
         overflow_.each([&](const Slot& slot) {

@@ -37,32 +37,21 @@ template <PortableId Id>
       smaller<std::uint64_t>(shape.bytes / sizeof(Id), std::numeric_limits<std::size_t>::max()));
 }
 
-template <class Set>
-[[nodiscard]] bool write_ids(const Set& set, StateWriter& out) {
-  using Id = typename Set::Stored;
-  // Some at a time, in place where they can be: the writer's checks are dearer than an id.
-  constexpr std::size_t size = 64 * sizeof(Id);
-  std::array<std::byte, size> some;
-  std::byte* to = out.room_for(size);
-  std::byte* at = to == nullptr ? some.data() : to;
-  std::size_t used = 0;
-  const auto hand_on = [&] {
-    if (to != nullptr) {
-      out.wrote(used);
-    } else {
-      out.bytes(std::span(some).first(used));
+template <PortableId Id, class Table>
+[[nodiscard]] bool write_ids(const Table& table, StateWriter& out) {
+  table.for_each_run([&](std::size_t count, const auto& id_at) {
+    for (std::size_t done = 0; done < count;) {
+      // In place: the writer's checks are dearer than an id.
+      const std::span<std::byte> room = out.room((count - done) * sizeof(Id));
+      const std::size_t here = room.size() / sizeof(Id);
+      for (std::size_t i = 0; i < here; ++i)
+        store_id(room.data() + i * sizeof(Id), id_at(done + i));
+      out.wrote(here * sizeof(Id));
+      done += here;
+      // One that lies across the end of a block, or for which there is no room.
+      if (done < count && !put(out, id_at(done++))) return;
     }
-  };
-  set.for_each([&](const Id& id) {
-    store_id(at + used, id);
-    used += sizeof(Id);
-    if (used != size) return;
-    hand_on();
-    to = out.room_for(size);
-    at = to == nullptr ? some.data() : to;
-    used = 0;
   });
-  hand_on();
   return out.ok();
 }
 

@@ -209,6 +209,11 @@ class IdTable {
   void for_each(Visit&& visit) const {
     for_each<Id>([](const Id& id) { return id; }, visit);
   }
+  // As WideTable's, in runs of one.
+  template <class Visit>
+  void for_each_run(Visit&& visit) const {
+    for_each([&](const Id& id) { visit(1, [&](std::size_t) { return id; }); });
+  }
   // The same for ids that stand for others: by (hash, outer(id)).
   template <class Outer, class Visit>
   void for_each(const auto& outer, Visit&& visit) const {

@@ -130,31 +130,45 @@ class WideTable {
   // Visits every id in ascending order of (slot(id), id).
   template <class Visit>
   void for_each(Visit&& visit) const {
+    for_each_run([&](std::size_t count, const auto& id_at) {
+      for (std::size_t i = 0; i < count; ++i) visit(id_at(i));
+    });
+  }
+  // The same in runs: visit(count, id_at), of which id_at(i) is the i-th.
+  template <class Visit>
+  void for_each_run(Visit&& visit) const {
+    const auto one = [&](const Id& id) { visit(1, [&](std::size_t) { return id; }); };
     if (!blocks_.has_begun()) {
-      array_.template for_each<Id>([&](const Slot& slot) { return id_of(slot); }, visit);
+      array_.template for_each<Id>([&](const Slot& slot) { return id_of(slot); }, one);
       return;
     }
-    BlockOrder<Blocks::block_slots, Blocks::block_buckets> block_order;
+    BlockOrder<Blocks::block_slots, Blocks::bucket_slots> block_order;
     LocalHashOrder<Id> slot_order;
     const auto by_slots = [&](const auto& each) {
       slot_order.run(
           [&](const auto& take) {
             each([&](const Slot& slot) { take({slot.hash, id_of(slot)}); });
           },
-          [&](const auto& entry) { visit(entry.id); });
+          [&](const auto& entry) { one(entry.id); });
     };
-    const auto by_block = [&](const Slot* block, const auto& layout) {
-      const std::span<const Slot> slots = block_order.run(block, layout);
-      for (std::size_t i = 0; i < slots.size();) {
-        if (i + 1 < slots.size() && slots[i].hash == slots[i + 1].hash) [[unlikely]] {
-          const std::size_t begin = i;
-          while (i < slots.size() && slots[i].hash == slots[begin].hash) ++i;
-          by_slots([&](const auto& take) {
-            for (const Slot& slot : slots.subspan(begin, i - begin)) take(slot);
-          });
-        } else {
-          visit(id_of(slots[i++]));
-        }
+    const WideHash<Hash> hash = hash_;
+    const auto by_run = [&](std::span<const Slot> slots) {
+      visit(slots.size(), [&](std::size_t i) {
+        Id id;
+        hash.id(slots[i], id);
+        return id;
+      });
+    };
+    const auto by_block = [&](const Slot* block, unsigned spread_bits) {
+      const auto sorted = block_order.run(block, spread_bits);
+      const std::span<const Slot> slots = sorted.slots;
+      if (!sorted.has_equals) [[likely]]
+        return by_run(slots);
+      for (std::size_t begin = 0, end = 0; begin < slots.size(); begin = end) {
+        while (end < slots.size() && slots[end].hash == slots[begin].hash) ++end;
+        by_slots([&](const auto& take) {
+          for (const Slot& slot : slots.subspan(begin, end - begin)) take(slot);
+        });
       }
     };
     blocks_.each_range(by_block, by_slots);
