@@ -473,13 +473,7 @@ class FrontierTable {
     return layouts_[hash > last_old_ ? 1 : 0];
   }
   [[nodiscard, gnu::always_inline]] inline Slot* bucket_of(std::uint64_t hash) const noexcept {
-    return is_even_ ? layouts_[1].even_home_of(hash) : bent_home_of(hash);
-  }
-  [[nodiscard, gnu::always_inline]] inline Slot* bent_home_of(std::uint64_t hash) const noexcept {
-    std::size_t which = hash > last_old_ ? 1 : 0;
-    // Not a branch: it would be guessed wrong as often as not.
-    asm("" : "+r"(which));
-    return layouts_[which].home_of(hash);
+    return is_even_ ? layouts_[1].even_home_of(hash) : layout_of(hash).home_of(hash);
   }
   // The home of an id that is inserted next, with all that is to be fetched.
   [[nodiscard, gnu::always_inline]] inline Slot* come_home(std::uint64_t hash) noexcept {
@@ -488,11 +482,11 @@ class FrontierTable {
       home = layouts_[1].even_home_of(hash);
     } else {
       prefetch_step();
-      home = bent_home_of(hash);
+      home = layout_of(hash).home_of(hash);
       // A quarter are full where the table grows, and the next one is as far away.
       IdBucket::prefetch_behind(home);
     }
-    // What follows stands here once, for both.
+    // Keeps what follows from standing there twice, which costs as much as this saves.
     asm("" : "+r"(home));
     return home;
   }
