@@ -98,7 +98,11 @@ class IdSet(Printer):
     def to_string(self):
         table = self.value["table_"]
         names = {field.name for field in table.type.strip_typedefs().fields()}
-        count = int(table["array_"]["size_"]) + int(table["blocks_"]["size_"]) if "blocks_" in names else int(table["size_"])
+        if "blocks_" in names:
+            blocks = table["blocks_"]
+            count = int(table["array_"]["size_"]) + int(blocks["full_size_"]) - int(blocks["room_"])
+        else:
+            count = int(table["size_"])
         return f"{count} {'id' if count == 1 else 'ids'}"
 
 
