@@ -356,10 +356,11 @@ class PeerCuckoo final : public Contender {
   Filter filter_;
 };
 #endif
-#if defined(IDEM_PEER_FASTFILTER)
+#if defined(IDEM_PEER_FASTFILTER) && defined(__AVX2__)
 class FastFilterBlocks final : public Contender {
  public:
-  explicit FastFilterBlocks(std::uint64_t keys) : filter_(static_cast<int>(keys * 10.5 / 8 * 8)) {}
+  explicit FastFilterBlocks(std::uint64_t keys)
+      : filter_(static_cast<int>(static_cast<double>(keys) * 10.5 / 8 * 8)) {}
   void insert(Hashes hashes, Verdicts verdicts) override {
     for (std::size_t i = 0; i < hashes.size(); ++i) {
       const bool seen = filter_.Find(hashes[i]);
@@ -498,10 +499,11 @@ using Inverse = idem::InverseFilter<std::uint64_t, PlainHash>;
 #else
   leave_out("Boost.Bloom", "needs -DIDEM_PEER_BOOST_BLOOM_DIR");
 #endif
-#if defined(IDEM_PEER_FASTFILTER)
+#if defined(IDEM_PEER_FASTFILTER) && defined(__AVX2__)
   add("FastFilter split block, pair", maker<FastFilterBlocks>(keys));
 #else
-  leave_out("FastFilter split block", "needs -DIDEM_PEER_FASTFILTER_DIR");
+  leave_out("FastFilter split block",
+            "needs -DIDEM_PEER_FASTFILTER_DIR, and AVX2 at compile time (--native)");
 #endif
   return rows;
 }

@@ -360,16 +360,21 @@ TEST_CASE_TEMPLATE("out of memory at every allocation: full or thrown, and nothi
     // Copying, merging and decoding: all or nothing.
     std::uint64_t failed = 0;
     const auto held = allocations();
+    bool threw = false;
     failed += for_each_failing_allocation(
-        mode, [] {},
+        mode, [&] { threw = false; },
         [&] {
           try {
             const R copy(full);
-            CHECK(copy.size() == full.size());
+            REQUIRE(copy.size() == full.size());
           } catch (const std::bad_alloc&) {
+            threw = true;
           }
         },
-        [&](bool) { REQUIRE(allocations().live == held.live); });
+        [&](bool fired) {
+          REQUIRE(threw == fired);
+          REQUIRE(allocations().live == held.live);
+        });
     failed += for_each_failing_allocation(
         mode, [] {},
         [&] {
