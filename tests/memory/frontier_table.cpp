@@ -491,6 +491,26 @@ TEST_CASE("blocks: filled up to an id that is out of order, and empty behind it"
   }
 }
 
+// Memory that ends in the middle of a reserve leaves few old blocks and many new ones, and an overflow of
+// thousands; what comes back from there at once is looked at once.
+TEST_CASE("blocks: a reserve that ended midway loses nothing, and no insert pays for all") {
+  for (const std::uint64_t allowed : {1U, 3U, 8U}) {
+    Chunks::left = ~std::uint64_t{0};
+    Table table(idem::Xxh3Hash(idem::Seed{5, 6}), idem::ByteSize::unlimited(), true);
+    const auto id = [](std::uint64_t i) { return Uuid(i * 0x9e3779b97f4a7c15, i); };
+    std::uint64_t count = 0;
+    for (; count < 5'000; ++count) REQUIRE(table.insert(id(count)) == Verdict::fresh);
+    Chunks::left = allowed;
+    CHECK_FALSE(table.reserve(3'000'000));
+    Chunks::left = ~std::uint64_t{0};
+    for (; count < 160'000; ++count)
+      if (table.insert(id(count)) != Verdict::fresh) FAIL("not fresh");
+    CHECK(table.size() == count);
+    for (std::uint64_t i = 0; i < count; ++i)
+      if (!table.contains(id(i))) FAIL("lost");
+  }
+}
+
 TEST_CASE("blocks: without memory to fill nothing has begun") {
   for (const std::uint64_t allowed : {0U, 1U, 16U}) {
     Chunks::left = allowed;

@@ -1,5 +1,6 @@
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -90,4 +91,37 @@ TEST_CASE_TEMPLATE("reserve: forgotten ids give their room back", Set, IDEM_TEST
   }
   CHECK(next > 10'000);
   CHECK(allocations().count == before);
+}
+
+// A reserve that would only end at the limit would leave most ids in the few blocks that they had.
+TEST_CASE("reserve: what a budget has no room for is refused before anything is moved") {
+  constexpr std::size_t table = std::size_t{8} << 20;
+  for (const std::size_t more : {0UL, 1'000UL, 10'000UL, 100'000UL, 2'200'000UL}) {
+    const idem::SetOptions options{.budget = idem::bytes(table + sizeof(idem::UuidSet) + more),
+                                   .seed = idem::Seed{1, 2}};
+    const auto fill = [](idem::UuidSet& set) {
+      std::uint64_t i = set.size();
+      while (set.insert(spread_id<idem::Uuid>(i)) == Verdict::fresh) ++i;
+      return i;
+    };
+    idem::UuidSet plain(options), refused(options);
+    for (std::uint64_t i = 0; i < 5'000; ++i) {
+      REQUIRE(plain.insert(spread_id<idem::Uuid>(i)) == Verdict::fresh);
+      REQUIRE(refused.insert(spread_id<idem::Uuid>(i)) == Verdict::fresh);
+    }
+    const std::size_t bytes = refused.memory_bytes();
+    bool was_refused = false;
+    try {
+      refused.reserve(313'000);  // 2,048 blocks
+    } catch (const std::exception&) {
+      was_refused = true;
+    }
+    CAPTURE(more);
+    CHECK(was_refused == (more < 100'000));
+    if (was_refused) CHECK(refused.memory_bytes() == bytes);
+    CHECK(refused.memory_bytes() <= options.budget.count());
+    const std::uint64_t without = fill(plain), with = fill(refused);
+    CHECK(with >= without - without / 10);
+    CHECK(refused.memory_bytes() <= options.budget.count());
+  }
 }

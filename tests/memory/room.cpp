@@ -1,5 +1,6 @@
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -217,6 +218,47 @@ TEST_CASE_TEMPLATE("room: reserve leaves the room taken on top", Set, IDEM_TEST_
       REQUIRE(set.insert(spread_id<Id>(i)) == Verdict::fresh);
     CAPTURE(count);
     REQUIRE(allocations().count == before);
+  }
+}
+
+TEST_CASE_TEMPLATE("room: what is reserved or warmed comes on top of it", Set, IDEM_TEST_LAYOUTS) {
+  using Id = typename Set::Stored;
+  for (const std::uint64_t present : {0U, 100U, 10'000U}) {
+    for (const bool warmed : {true, false}) {
+      Set set;
+      for (std::uint64_t i = 0; i < present; ++i)
+        REQUIRE(set.insert(spread_id<Id>(i)) == Verdict::fresh);
+      for (std::uint64_t i = 0; i < 200; ++i) REQUIRE(set.reserve_one(spread_id<Id>(i)));
+      if (warmed) {
+        REQUIRE(set.warm(1'000));
+      } else {
+        set.reserve(set.size() + 1'000);
+      }
+      const std::uint64_t before = allocations().count;
+      for (std::uint64_t i = present; i < present + 1'000; ++i)
+        REQUIRE(set.insert(spread_id<Id>(i)) == Verdict::fresh);
+      CAPTURE(present);
+      CAPTURE(warmed);
+      REQUIRE(allocations().count == before);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("room: nothing is reserved or warmed beyond all numbers because of it", Set,
+                   IDEM_TEST_LAYOUTS) {
+  using Id = typename Set::Stored;
+  constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+  for (const std::uint64_t present : {0U, 100U, 10'000U}) {
+    Set set;
+    for (std::uint64_t i = 0; i < present; ++i)
+      REQUIRE(set.insert(spread_id<Id>(i)) == Verdict::fresh);
+    for (std::uint64_t i = 0; i < 20; ++i) REQUIRE(set.reserve_one(spread_id<Id>(i)));
+    const std::size_t bytes = set.memory_bytes();
+    for (std::size_t less = 0; less < 40; ++less) {
+      CHECK_THROWS(set.reserve(all - less));
+      CHECK_FALSE(set.warm(all - less));
+    }
+    CHECK(set.memory_bytes() == bytes);
   }
 }
 

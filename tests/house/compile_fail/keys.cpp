@@ -190,6 +190,26 @@ auto lossy(Seen& seen, idem::Instant now) {
   (void)now;
   return seen.insert(now.since_epoch().count());
 }
+
+#elif CASE == 21  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+enum Wide : std::uint64_t { one };
+// The lower half of an enumeration.
+auto lossy(idem::Deduplicator<std::uint32_t>& seen, Wide wide) { return seen.insert(wide); }
+
+#elif CASE == 22  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+struct Price {
+  operator double() const { return 1.5; }
+};
+auto lossy(idem::Id64Set& seen, Price price) { return seen.insert(price); }
+
+#elif CASE == 23  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+auto lossy(idem::Deduplicator<std::string>& seen) { return seen.insert(nullptr); }
 #endif
 
 idem::Deduplicator<Order> seen;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <idem/core/time.hpp>
 #include <idem/detail/abi.hpp>
@@ -18,19 +20,28 @@ template <class T>
 concept CharBuffer = std::is_array_v<T> && std::same_as < std::remove_extent_t<T>,
 char > ;
 
+// What is no number of the language but becomes one: an enumeration, an atomic, 128 bits. Not where
+// the conversion narrows.
+template <class T, class K>
+concept NarrowsTo = !std::integral<T> && std::convertible_to<T, K> && !requires {
+  K{std::declval<T>()};
+};
+
 // 42.9 would be the id 42, `true` the id 1, and 2^32 + 1 in 32 bits that too. A literal is an int, and
 // passes for any integer.
 template <class T, class K>
-concept LossyNumber = std::integral<K> && !std::same_as<T, K> &&
-                      (std::floating_point<T> || std::same_as<T, bool> || std::same_as<T, char> ||
-                       (std::integral<T> && sizeof(T) > sizeof(K) && sizeof(T) > sizeof(int)));
+concept LossyNumber =
+    std::integral<K> && !std::same_as<T, K> &&
+    (std::floating_point<T> || std::same_as<T, bool> || std::same_as<T, char> ||
+     (std::integral<T> && sizeof(T) > sizeof(K) && sizeof(T) > sizeof(int)) || NarrowsTo<T, K>);
 
 // An argument (as a forwarding reference takes it) that would silently become another key: a number
 // another one; a buffer the text up to its first zero byte, 0 a null pointer.
 template <class T, class K>
 concept LossyKey = LossyNumber<std::remove_cvref_t<T>, K> ||
     (TextKey<K> &&
-     (CharBuffer<std::remove_reference_t<T>> || std::integral<std::remove_cvref_t<T>>));
+     (CharBuffer<std::remove_reference_t<T>> || std::integral<std::remove_cvref_t<T>> ||
+      std::same_as<std::remove_cvref_t<T>, std::nullptr_t>));
 
 // Refuses calls with such arguments, and with {"a", "b"}, which would be the bytes between two
 // pointers. For a class Self that takes keys first in its calls: it derives from this, and has a

@@ -169,6 +169,7 @@ class BlockOrder {
   }
 
   using Keys = std::int16_t __attribute__((vector_size(16)));
+  using Bits = std::uint16_t __attribute__((vector_size(16)));
   using Hashes = std::uint64_t __attribute__((vector_size(16)));
   using Lanes = std::make_integer_sequence<unsigned, bucket_slots>;
 
@@ -197,7 +198,8 @@ class BlockOrder {
                        (high(3) & bits << 48);
     Keys empty;
     std::memcpy(&empty, empty_keys[taken].data(), sizeof empty);
-    Keys keys = reinterpret_cast<Keys>(all) - base;
+    // Round the end of 16 bits, which is undefined for signed numbers.
+    Keys keys = reinterpret_cast<Keys>(reinterpret_cast<Bits>(all) - reinterpret_cast<Bits>(base));
     const Keys most = Keys{} + static_cast<std::int16_t>(empty_key - 1);
     keys = keys < most ? keys : most;
     keys = keys > empty ? keys : empty;

@@ -25,6 +25,13 @@ class FrontierChunks {
     return of_slab ? piece_bytes : Source::chunk_bytes;
   }
 
+  // What the list of so many slabs takes at most, while it grows.
+  [[nodiscard]] static std::uint64_t list_bytes(std::uint64_t slabs) noexcept {
+    std::uint64_t room = least_slabs;
+    while (room < slabs) room *= 2;
+    return (room + room / 2) * sizeof(void*);
+  }
+
   explicit FrontierChunks(bool huge_pages) noexcept : huge_pages_(huge_pages) {}
   FrontierChunks(const FrontierChunks&) = delete;
   FrontierChunks& operator=(const FrontierChunks&) = delete;
@@ -79,6 +86,8 @@ class FrontierChunks {
   }
 
  private:
+  static constexpr std::size_t least_slabs = 16;
+
   [[nodiscard]] std::byte* next_spare() noexcept {
     std::byte* const chunk = spare_;
     std::memcpy(&spare_, chunk, sizeof spare_);
@@ -93,7 +102,7 @@ class FrontierChunks {
   [[nodiscard]] bool take_slab(std::uint64_t left) noexcept {
     if (Source::slab_bytes + 2 * sizeof(void*) > left) return false;
     if (slab_count_ == slab_room_) {
-      const std::size_t room = larger<std::size_t>(16, 2 * slab_room_);
+      const std::size_t room = larger<std::size_t>(least_slabs, 2 * slab_room_);
       if (Source::slab_bytes + room * sizeof(void*) > left) return false;
       void* const raw = ::operator new(room * sizeof(void*), std::nothrow);
       if (raw == nullptr) return false;

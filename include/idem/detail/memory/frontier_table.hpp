@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -316,6 +317,7 @@ class FrontierTable {
 
   // Room for `count` ids in all without growing again; false: limit or memory, no id has changed.
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
+    if (count > std::numeric_limits<std::size_t>::max() - taken_) return false;
     const std::uint64_t wanted = std::uint64_t{count} + taken_;
     if (wanted <= due_) return true;
     const std::uint64_t blocks = blocks_for(wanted);
@@ -600,17 +602,11 @@ class FrontierTable {
   }
   // Ids of the overflow whose block has room go there.
   void take_back() noexcept {
-    for (;;) {
-      Slot found{};
-      (void)overflow_.each([&](const Slot& slot) {
-        if (slot.hash == 0 || IdBucket::is_full_block(bucket_of(slot.hash))) return true;
-        found = slot;
-        return false;
-      });
-      if (found.hash == 0) return;
-      (void)overflow_.erase(found);
-      put(found, layout_of(found.hash));
-    }
+    overflow_.take_out(
+        [&](const Slot& slot) {
+          return slot.hash != 0 && !IdBucket::is_full_block(bucket_of(slot.hash));
+        },
+        [&](const Slot& slot) { put(slot, layout_of(slot.hash)); });
   }
 
   [[nodiscard]] bool ensure_overflow(std::size_t free) noexcept {
@@ -629,13 +625,23 @@ class FrontierTable {
   }
 
   // Whether the limit and, as far as it can be known ahead, the system have room for a table of so
-  // many blocks. Slabs are mapped one by one, and a system that promises more than it has would only
+  // many blocks: a reserve() that stopped midway would leave most ids in the few blocks of the old
+  // layout. Slabs are mapped one by one, and a system that promises more than it has would only
   // tell when they are touched; it is asked for all of them at once first.
   [[nodiscard]] bool may_hold_all(std::uint64_t blocks) const noexcept {
     const bool has_slabs = blocks >= slab_table_blocks;
     const std::uint64_t unit = has_slabs ? Source::slab_bytes : Source::chunk_bytes;
     const std::uint64_t bytes = (blocks * block_bytes + unit - 1) / unit * unit;
-    if (bytes > byte_limit_.count()) return false;
+    // With both directories, the list of slabs while it grows, and the overflow while it does.
+    const std::uint64_t overflow =
+        overflow_.heap_bytes() +
+        2 * sizeof(Slot) * Overflow::capacity_for(overflow_.size() + block_slots + taken_);
+    const std::uint64_t directories =
+        directory_bytes_ +
+        (blocks * block_bytes / Memory::chunk_bytes(has_slabs) + 1) * sizeof(void*);
+    const std::uint64_t all_bytes = larger(bytes, memory_.bytes() + unit) + directories +
+                                    (has_slabs ? Memory::list_bytes(bytes / unit) : 0) + overflow;
+    if (all_bytes > byte_limit_.count()) return false;
     if (bytes < least_to_ask_for) return true;
     void* const all = ::operator new(static_cast<std::size_t>(bytes), std::nothrow);
     ::operator delete(all);

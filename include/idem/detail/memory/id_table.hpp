@@ -143,17 +143,33 @@ class IdTable {
     return true;
   }
 
+  // Erases every id but zero that wanted(id) says yes to, and gives it to took(id). What was not wanted
+  // must not be wanted later.
+  void take_out(const auto& wanted, const auto& took) noexcept {
+    for (std::size_t slot = 0; slot < capacity_;) {
+      const Id id = slots_[slot];
+      if (id == Id{} || !wanted(id)) {
+        ++slot;
+        continue;
+      }
+      // What that moves comes to this slot or behind it.
+      (void)erase(id);
+      took(id);
+    }
+  }
+
   // Room for `more` further ids, all of whose memory was touched; false: limit or memory, nothing
   // changed.
   [[nodiscard]] bool warm(std::size_t more) noexcept {
-    const std::size_t count = size_ + taken_;
-    return more <= room_for(max_capacity) - count && reserve(count + more);
+    return more <= room_for(max_capacity) - size_ && reserve(size_ + more);
   }
 
-  // Room for `count` ids in all without growing again; false: limit or memory, nothing changed.
+  // Room for `count` ids in all, and what was taken, without growing again; false: limit or memory,
+  // nothing changed.
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
-    if (count <= room_for(capacity_)) return true;
-    return count <= room_for(max_capacity) && resize(capacity_for(count));
+    if (count > room_for(max_capacity) - taken_) return false;
+    const std::size_t wanted = count + taken_;
+    return wanted <= room_for(capacity_) || resize(capacity_for(wanted));
   }
 
   [[nodiscard]] bool take_room() noexcept {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -227,6 +228,7 @@ class WideTable {
   // To blocks with room for `count` ids and what is here; false: limit or memory, nothing changed.
   [[nodiscard, gnu::noinline]] bool leave_array(std::size_t count) noexcept {
     const std::size_t rooms = array_.taken();
+    if (count > std::numeric_limits<std::size_t>::max() - rooms) return false;
     const std::uint64_t wanted = larger<std::uint64_t>(count, array_.size() + 1) + rooms;
     blocks_.limit(ByteSize(byte_limit_.count() - array_.heap_bytes()));
     bool is_whole = blocks_.begin(wanted, count == 0) && blocks_.take_rooms(rooms);
@@ -281,8 +283,9 @@ class AscendingIds<Id, WideTable<Id, Hash, Source, Rules>> {
       const std::size_t here = smaller(keys_.size(), count - done);
       const std::size_t good = in_order(here, [&](std::size_t i) { return id_of(done + i); });
       has_room = fill(good);
+      if (!has_room) return done;
       done += good;
-      if (good < here || !has_room) return done;
+      if (good < here) return done;
     }
     return count;
   }

@@ -236,14 +236,15 @@ class WindowRoom {
   }
   void release_room() noexcept { --taken_; }
 
-  // Readies an index for so many ids at once.
+  // Readies an index for so many ids at once, and those that room was taken for.
   [[nodiscard]] bool reserve(std::uint64_t count) noexcept {
-    if (count > settings_.key_limit) return false;
-    if (count < trigger()) return true;
+    if (count > settings_.key_limit || taken_ > settings_.key_limit - count) return false;
+    const std::uint64_t wanted = count + taken_;
+    if (wanted < trigger()) return true;
     finish_resize();
-    if (!begin_resize(lines_below_trigger(count))) return false;
+    if (!begin_resize(lines_below_trigger(wanted))) return false;
     finish_resize();
-    return count <= room();
+    return wanted <= room();
   }
 
   // The bytes that so many ids need at most, the marks of `granules` granules included; without the
