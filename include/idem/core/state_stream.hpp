@@ -13,7 +13,6 @@
 #include <idem/core/hash.hpp>
 #include <idem/core/state.hpp>
 #include <idem/detail/abi.hpp>
-#include <idem/detail/core/simd.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/core/xxh3_long.hpp>
 
@@ -25,11 +24,8 @@ namespace detail {
 
 [[nodiscard]] inline std::uint64_t checksum(std::span<const std::byte> bytes,
                                             std::uint64_t seed) noexcept {
-#if IDEM_XXH3_AVX2
-  // The low word of 128 bits is what 64 are.
-  if (bytes.size() > xxh3_longest_short && processor_has(Simd::avx2))
-    return xxh3_long_avx2(bytes.data(), bytes.size(), seed).second;
-#endif
+  // Of a long input, 64 bits are the low word of 128.
+  if (bytes.size() > xxh3_longest_short) return Xxh3Hash(Seed{.first = seed}).digest(bytes).lo;
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 

@@ -26,6 +26,7 @@
 #include <idem/detail/core/id_codec.hpp>
 #include <idem/detail/core/lossy_key.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/ascending_ids.hpp>
 #include <idem/detail/memory/bit_array.hpp>
 #include <idem/detail/memory/order_by_hash.hpp>
 #include <idem/detail/memory/set_shards.hpp>
@@ -173,7 +174,7 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
   // Forgets every id; the memory is given back by the calls that follow.
   void clear() noexcept { window_.clear(); }
 
-  // Makes room for `count` ids in all.
+  // Makes room for `count` ids in all, on top of what reserve_one() took.
   void reserve(std::size_t count) {
     if (!window_.reserve(count))
       detail::invalid_option("IdMap::reserve(count)", count, no_room_sentence);
@@ -298,7 +299,7 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
       if (!map->window_.reserve(detail::larger<std::uint64_t>(options.expected_keys, each)))
         return Error{no_room, StateShape::elements_at, "room for ids"};
     }
-    Id last{};
+    detail::AscendingOrder<Id> order;
     for (std::uint64_t i = 0; i < shape.elements; ++i) {
       const std::size_t at = in.position();
       std::array<std::byte, row_bytes> row;
@@ -307,12 +308,9 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
       Payload payload{}, first{};
       detail::load_id(row.data(), id);
       detail::load_id(row.data() + sizeof(Id), payload);
-      const std::uint64_t before = maps[0]->slot(last), here = maps[0]->slot(id);
-      if (i != 0 && (here < before || (here == before && !(last < id))))
-        return Error{bad, at, "order of ids"};
+      if (!order.takes(maps[0]->slot(id), id)) return Error{bad, at, "order of ids"};
       if (maps[home(id)]->insert(id, payload, first) != Verdict::fresh)
         return Error{no_room, at, "room for ids"};
-      last = id;
     }
     return std::nullopt;
   }

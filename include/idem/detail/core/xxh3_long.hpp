@@ -22,11 +22,15 @@
 #define IDEM_XXH3_AVX2 0
 #endif
 
-#if IDEM_XXH3_AVX2
-
 namespace idem::inline IDEM_ABI::detail {
 
 inline constexpr std::size_t xxh3_longest_short = 240;
+
+}  // namespace idem::inline IDEM_ABI::detail
+
+#if IDEM_XXH3_AVX2
+
+namespace idem::inline IDEM_ABI::detail {
 
 inline constexpr std::array<std::uint64_t, 24> xxh3_words = {
     {0xbe4ba423396cfeb8, 0x1cad21f72c81017c, 0xdb979083e96dd4de, 0x1f67b3b7a4a44072,
