@@ -59,6 +59,8 @@ class AscendingIds {
     }
     return count;
   }
+  // All have come. A table without this is good for nothing but to be destroyed.
+  void finish() noexcept {}
 
  private:
   Table& table_;

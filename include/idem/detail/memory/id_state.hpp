@@ -121,6 +121,7 @@ template <PortableId Id, class Table>
     if (!has_room) return Error{no_room, where, "room for ids"};
     if (taken != count) return Error{ErrorCode::bad_value, where, "order of ids"};
   }
+  into.finish();
   return std::nullopt;
 }
 

@@ -261,7 +261,7 @@ class WideTable {
 };
 
 // A group at a time, and into blocks that are only then emptied. Nothing else is done to the table
-// before the end of this.
+// before the end of this. Blocks that were not finished are given back, without a look at them.
 template <class Id, class Hash, class Source, class Rules>
 class AscendingIds<Id, WideTable<Id, Hash, Source, Rules>> {
   using Table = WideTable<Id, Hash, Source, Rules>;
@@ -272,7 +272,7 @@ class AscendingIds<Id, WideTable<Id, Hash, Source, Rules>> {
   AscendingIds(const AscendingIds&) = delete;
   AscendingIds& operator=(const AscendingIds&) = delete;
   ~AscendingIds() {
-    if (table_.blocks_.has_begun()) table_.blocks_.empty_rest(front_);
+    if (!is_finished_ && table_.blocks_.has_begun()) table_.blocks_.end();
   }
 
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
@@ -288,6 +288,10 @@ class AscendingIds<Id, WideTable<Id, Hash, Source, Rules>> {
       if (good < here) return done;
     }
     return count;
+  }
+  void finish() noexcept {
+    if (table_.blocks_.has_begun()) table_.blocks_.empty_rest(front_);
+    is_finished_ = true;
   }
 
  private:
@@ -321,6 +325,7 @@ class AscendingIds<Id, WideTable<Id, Hash, Source, Rules>> {
   Table& table_;
   AscendingOrder<Id> order_;
   typename Blocks::Front front_{};
+  bool is_finished_ = false;
   std::array<Slot, Blocks::most_to_fill> keys_;
 };
 
