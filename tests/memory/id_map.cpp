@@ -333,6 +333,32 @@ TEST_CASE("IdMap: a budget that is spent lets new ids in where others were forgo
   }
 }
 
+TEST_CASE("IdMap: what is reserved comes on top of the room taken") {
+  using Numbers = IdMap<std::uint64_t, std::uint64_t>;
+  const auto accepts = [](Numbers& map, std::size_t count) {
+    try {
+      map.reserve(count);
+      return true;
+    } catch (const std::invalid_argument&) {
+      return false;
+    }
+  };
+  const idem::IdMapOptions options{.budget = idem::kibibytes(64), .seed = Seed{1, 2}};
+  std::size_t most = 1, refused = 100'000;
+  while (refused - most > 1) {
+    const std::size_t count = (most + refused) / 2;
+    Numbers map(options);
+    (accepts(map, count) ? most : refused) = count;
+  }
+  REQUIRE(most > 1'000);
+  Numbers map(options);
+  for (int i = 0; i < 100; ++i) REQUIRE(map.reserve_one(0));
+  CHECK_FALSE(accepts(map, most));
+  CHECK_FALSE(accepts(map, ~std::size_t{0}));
+  CHECK_FALSE(accepts(map, ~std::size_t{0} - 99));
+  CHECK(accepts(map, most - 100));
+}
+
 // Seed 2637: a merge takes for ids what an index in preparation was promised.
 TEST_CASE("IdMap: a budget holds while an index is made, rooms are taken and maps merged") {
   using Numbers = IdMap<std::uint64_t, std::uint64_t>;

@@ -115,8 +115,8 @@ class BasicContentHashSet : detail::NoLossyKeys<BasicContentHashSet<HashT>, std:
     digests_.insert(digests, at, verdicts);
   }
 
-  // The same of contents, whose own cache misses are overlapped as well: while one is hashed, the beginning
-  // of the next is fetched.
+  // The same of contents. Their own cache misses are overlapped as well: the first 2 KiB of each are fetched
+  // while the one before is hashed.
   void insert(std::span<const std::span<const std::byte>> contents,
               std::span<Verdict> verdicts) noexcept {
     insert_contents(contents, verdicts);
@@ -165,7 +165,7 @@ class BasicContentHashSet : detail::NoLossyKeys<BasicContentHashSet<HashT>, std:
 
   // Forgets every content and keeps the memory.
   void clear() noexcept { digests_.clear(); }
-  // Makes room for `count` contents in all.
+  // Makes room for `count` contents in all, on top of what reserve_one() took.
   void reserve(std::size_t count) { digests_.reserve(count); }
   // As IdSet has them.
   [[nodiscard]] bool warm(std::size_t more) noexcept { return digests_.warm(more); }
@@ -269,7 +269,7 @@ class BasicContentHashSet : detail::NoLossyKeys<BasicContentHashSet<HashT>, std:
       insert(std::span<const Digest>(digests).first(count), verdicts.subspan(begin, count));
     }
   }
-  // As far ahead as the processor does not look by itself before it has seen a content's beginning.
+  // The processor looks ahead by itself, but not before it has seen where a content goes on.
   [[gnu::always_inline]] static inline void prefetch_content(const auto& content) noexcept {
     constexpr std::size_t most = 2048, line = 64;
     const auto* const bytes = reinterpret_cast<const std::byte*>(content.data());

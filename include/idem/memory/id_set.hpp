@@ -115,7 +115,7 @@ class IdSet : detail::NoLossyKeys<IdSet<Id, HashT>, Id> {
   // Forgets every id and keeps the memory.
   void clear() noexcept { table_.clear(); }
 
-  // Makes room for `count` ids in all.
+  // Makes room for `count` ids in all, on top of what reserve_one() took.
   void reserve(std::size_t count) {
     if (!table_.reserve(count)) refuse_count("IdSet::reserve(count)", count);
   }
