@@ -1,8 +1,9 @@
 // The exact sets of UUIDs against others: insert one by one and in batches, growing from empty and
 // pre-sized.
 //
-//   bench_sets [--keys N]... [--rounds R] [--batch B] [--pages huge|given] [--tail|--memory] [--json FILE]
+//   bench_sets [--keys N]... [--rounds R] [--batch B] [--pages huge|given] [--peer NAME]... [--tail|--memory] [--json FILE]
 //
+// --peer absl::flat_hash_set leaves out the other peers, which is faster and leaves the machine's memory to two.
 // -DIDEM_PEER_ANKERL_DIR (the include directory of martinus/unordered_dense) adds a peer that Debian
 // has not.
 //
@@ -63,6 +64,7 @@ std::size_t keys = 4'000'000;
 int rounds = 3;
 std::size_t batch = 512;
 bool huge_pages = true;
+std::vector<std::string> chosen_peers;  // none: all
 bool touches = false;  // memory when it is taken, as our sets do when they are reserved
 
 // What a peer holds, and the most it held.
@@ -192,9 +194,19 @@ Result run_ours(bool sized, bool batched) {
   return result;
 }
 
-// visit<Set>(name) for every peer there is, absl first; missing(name, why) for the others.
+// visit_chosen<Set>(name) for every chosen peer there is, absl first; missing_chosen(name, why) for the others.
 template <class Visit, class Missing>
-void for_each_peer(const Visit& visit, [[maybe_unused]] const Missing& missing) {
+void for_each_peer(const Visit& visit_chosen, const Missing& missing_chosen) {
+  const auto is_chosen = [](const char* name) {
+    return chosen_peers.empty() ||
+           std::find(chosen_peers.begin(), chosen_peers.end(), name) != chosen_peers.end();
+  };
+  const auto visit = [&]<class Set>(const char* name) {
+    if (is_chosen(name)) visit_chosen.template operator()<Set>(name);
+  };
+  [[maybe_unused]] const auto missing = [&](const char* name, const char* why) {
+    if (is_chosen(name)) missing_chosen(name, why);
+  };
   using Equal = std::equal_to<Uuid>;
   using Heap = Counted<Uuid>;
 #if defined(IDEM_BENCH_ABSL)
@@ -389,6 +401,7 @@ int main(int count, char** arguments) {
     const char* const value = arguments[++i];
     if (name == "--keys") sizes.push_back(std::strtoull(value, nullptr, 10));
     if (name == "--rounds") rounds = std::atoi(value);
+    if (name == "--peer") chosen_peers.emplace_back(value);
     if (name == "--pages") huge_pages = std::string(value) != "given";
     if (name == "--batch") batch = std::strtoull(value, nullptr, 10);
   }
