@@ -11,9 +11,9 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
-// The memory of a FrontierTable: chunks on their own while it is small, later pieces of slabs. A
-// chunk that was emptied is the next one to be filled. `left` are the bytes that may still be taken;
-// what is null or false has changed nothing.
+// The memory of a FrontierTable: chunks on their own while it is small, later pieces of slabs, and the
+// directories of its layouts. A chunk that was emptied is the next one to be filled. `left` are the
+// bytes that may still be taken; what is null or false has changed nothing.
 //
 // What still holds ids is given back by its owner, pieces by give_all().
 template <class Source>
@@ -44,13 +44,15 @@ class FrontierChunks {
     std::swap(slab_room_, other.slab_room_);
     std::swap(uncut_, other.uncut_);
     std::swap(chunks_, other.chunks_);
+    std::swap(directory_bytes_, other.directory_bytes_);
     std::swap(huge_pages_, other.huge_pages_);
   }
 
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     return chunks_ * Source::chunk_bytes + slab_count_ * Source::slab_bytes +
-           slab_room_ * sizeof(void*);
+           slab_room_ * sizeof(void*) + directory_bytes_;
   }
+  [[nodiscard]] std::uint64_t directory_bytes() const noexcept { return directory_bytes_; }
   [[nodiscard]] bool huge_pages() const noexcept { return huge_pages_; }
   [[nodiscard]] bool has_slabs() const noexcept { return slab_count_ != 0; }
   [[nodiscard]] bool has_spare() const noexcept { return spare_ != nullptr || uncut_ != 0; }
@@ -75,6 +77,30 @@ class FrontierChunks {
   void give_spares() noexcept {
     while (spare_ != nullptr) give(next_spare());
   }
+
+  // The directory of a layout, for chunks to come.
+  [[nodiscard]] bool take_directory(auto& layout, std::uint64_t left) noexcept {
+    const std::uint64_t size = layout.chunk_count * sizeof(std::byte*);
+    if (size > left) return false;
+    void* const raw = ::operator new(static_cast<std::size_t>(size), std::nothrow);
+    if (raw == nullptr) return false;
+    std::memset(raw, 0, static_cast<std::size_t>(size));
+    directory_bytes_ += size;
+    layout.chunks = static_cast<std::byte**>(raw);
+    return true;
+  }
+  void give_directory(auto& layout) noexcept {
+    directory_bytes_ -= layout.chunk_count * sizeof(std::byte*);
+    ::operator delete(layout.chunks);
+    layout = {};
+  }
+  // The chunks too that are no pieces.
+  void give_layout(auto& layout) noexcept {
+    for (std::uint64_t chunk = 0; chunk < layout.chunk_count; ++chunk)
+      if (layout.chunks[chunk] != nullptr && !layout.has_slabs) give(layout.chunks[chunk]);
+    give_directory(layout);
+  }
+
   void give_all() noexcept {
     if (!has_slabs()) give_spares();
     spare_ = nullptr;
@@ -124,6 +150,7 @@ class FrontierChunks {
   std::size_t slab_room_ = 0;
   std::size_t uncut_ = 0;     // pieces of the last slab
   std::uint64_t chunks_ = 0;  // that are no pieces of slabs
+  std::uint64_t directory_bytes_ = 0;
   bool huge_pages_;
 };
 

@@ -13,6 +13,7 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
+#include <idem/detail/memory/block_move.hpp>
 #include <idem/detail/memory/chunks.hpp>
 #include <idem/detail/memory/frontier_chunks.hpp>
 #include <idem/detail/memory/frontier_layout.hpp>
@@ -139,7 +140,7 @@ class FrontierTable {
       is_whole = layout.chunks[chunk] != nullptr;
     }
     if (!is_whole) {
-      drop_layout(layout);
+      memory_.give_layout(layout);
       release();
       overflow_ = Overflow(overflow_.hash(), byte_limit_);
       return false;
@@ -171,7 +172,7 @@ class FrontierTable {
   }
   [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
-    return own_bytes() + overflow_.heap_bytes();
+    return memory_.bytes() + overflow_.heap_bytes();
   }
   [[nodiscard]] const TableWork& work() const noexcept { return work_; }
   void limit(ByteSize byte_limit) noexcept { byte_limit_ = byte_limit; }
@@ -612,14 +613,11 @@ class FrontierTable {
   [[nodiscard]] bool ensure_overflow(std::size_t free) noexcept {
     if (overflow_.room_left() >= free) return true;
     const std::size_t wanted = overflow_.size() + free;
-    const std::uint64_t own = own_bytes();
+    const std::uint64_t own = memory_.bytes();
     overflow_.limit(ByteSize(byte_limit_.count() - smaller(own, byte_limit_.count())));
     return overflow_.reserve(wanted + wanted / 8) || overflow_.reserve(wanted);
   }
 
-  [[nodiscard]] std::uint64_t own_bytes() const noexcept {
-    return memory_.bytes() + directory_bytes_;
-  }
   [[nodiscard]] std::uint64_t bytes_left() const noexcept {
     return byte_limit_.count() - smaller<std::uint64_t>(heap_bytes(), byte_limit_.count());
   }
@@ -636,11 +634,11 @@ class FrontierTable {
     const std::uint64_t overflow =
         overflow_.heap_bytes() +
         2 * sizeof(Slot) * Overflow::capacity_for(overflow_.size() + block_slots + taken_);
-    const std::uint64_t directories =
-        directory_bytes_ +
+    const std::uint64_t directory =
         (blocks * block_bytes / Memory::chunk_bytes(has_slabs) + 1) * sizeof(void*);
-    const std::uint64_t all_bytes = larger(bytes, memory_.bytes() + unit) + directories +
-                                    (has_slabs ? Memory::list_bytes(bytes / unit) : 0) + overflow;
+    const std::uint64_t all_bytes =
+        larger(bytes + memory_.directory_bytes(), memory_.bytes() + unit) + directory +
+        (has_slabs ? Memory::list_bytes(bytes / unit) : 0) + overflow;
     if (all_bytes > byte_limit_.count()) return false;
     if (bytes < least_to_ask_for) return true;
     void* const all = ::operator new(static_cast<std::size_t>(bytes), std::nothrow);
@@ -660,24 +658,7 @@ class FrontierTable {
                                  std::uint64_t bend) noexcept {
     const bool has_slabs = blocks >= slab_table_blocks;
     layout = Layout::of(blocks, bend, Memory::chunk_bytes(has_slabs), has_slabs);
-    const std::uint64_t bytes = layout.chunk_count * sizeof(std::byte*);
-    if (bytes > bytes_left()) return false;
-    void* const raw = ::operator new(static_cast<std::size_t>(bytes), std::nothrow);
-    if (raw == nullptr) return false;
-    std::memset(raw, 0, static_cast<std::size_t>(bytes));
-    directory_bytes_ += bytes;
-    layout.chunks = static_cast<std::byte**>(raw);
-    return true;
-  }
-  void drop_layout(Layout& layout) noexcept {
-    for (std::uint64_t chunk = 0; chunk < layout.chunk_count; ++chunk)
-      if (layout.chunks[chunk] != nullptr && !layout.has_slabs) memory_.give(layout.chunks[chunk]);
-    drop_directory(layout);
-  }
-  void drop_directory(Layout& layout) noexcept {
-    directory_bytes_ -= layout.chunk_count * sizeof(std::byte*);
-    ::operator delete(layout.chunks);
-    layout = Layout{};
+    return memory_.take_directory(layout, bytes_left());
   }
   [[nodiscard]] bool copy_layout(Layout& layout, const Layout& from) noexcept {
     if (from.bytes == 0) return true;
@@ -692,8 +673,8 @@ class FrontierTable {
   }
   void release() noexcept {
     if (layouts_[0].chunks != layouts_[1].chunks && layouts_[0].chunks != nullptr)
-      drop_layout(layouts_[0]);
-    if (layouts_[1].chunks != nullptr) drop_layout(layouts_[1]);
+      memory_.give_layout(layouts_[0]);
+    if (layouts_[1].chunks != nullptr) memory_.give_layout(layouts_[1]);
     layouts_[0] = layouts_[1] = Layout{};
     memory_.give_all();
   }
@@ -764,16 +745,17 @@ class FrontierTable {
     if (!ensure_overflow(block_slots + taken_) || !take_chunks(lowest)) return false;
     const bool highest_has_ids = Rules::is_shared(highest, initialised_);
 
-    std::array<Slot, block_slots + bucket_slots> ids;
-    const unsigned count = gather(old.block(number), ids.data());
+    GatheredIds ids;
+    const unsigned count = gather_ids(old.block(number), ids);
     while (initialised_ > lowest) {
       --initialised_;
       std::memset(static_cast<void*>(fresh.block(initialised_)), 0, block_bytes);
     }
     blocks_left_ = number;
     last_old_ = Rules::last_old(first_hash, number, old.blocks());
-    if (highest - lowest < scatter_blocks) {
-      scatter(ids.data(), count, lowest, highest, highest_has_ids);
+    if (highest - lowest < most_scattered_blocks) {
+      scatter_ids(ids, count, Layout(fresh), lowest, highest, highest_has_ids,
+                  [&](const Slot& id) { put_in_overflow(id); });
     } else {
       for (unsigned i = 0; i < count; ++i) put(ids[i], fresh);
     }
@@ -782,7 +764,7 @@ class FrontierTable {
       spare_chunk(std::exchange(chunk, nullptr), old.has_slabs);
     }
     if (number == 0) {
-      drop_directory(old);
+      memory_.give_directory(old);
       old = fresh;
       last_old_ = ~std::uint64_t{0};
     } else {
@@ -816,50 +798,6 @@ class FrontierTable {
       }
     }
     return true;
-  }
-
-  // The ids of a block side by side; reads and writes a bucket more than there are.
-  [[nodiscard]] static unsigned gather(const Slot* block, Slot* ids) noexcept {
-    unsigned count = 0;
-    for (unsigned b = 0; b < block_buckets; ++b) {
-      const Slot* const bucket = block + b * bucket_slots;
-      std::memcpy(static_cast<void*>(ids + count), bucket, bucket_slots * sizeof(Slot));
-      count += IdBucket::ids_in(bucket);
-    }
-    return count;
-  }
-
-  static constexpr std::uint64_t scatter_blocks = 4;
-
-  // To the new blocks lowest ... highest, of which the highest may hold ids. How many each bucket
-  // holds is counted here, so that no place hangs on what was loaded from the blocks.
-  void scatter(const Slot* ids, unsigned count, std::uint64_t lowest, std::uint64_t highest,
-               bool highest_has_ids) noexcept {
-    const Layout fresh = layouts_[1];
-    const std::uint64_t first_bucket = lowest * block_buckets;
-    std::array<Slot*, scatter_blocks * block_buckets> buckets{};
-    std::array<std::uint8_t, scatter_blocks * block_buckets> used{};
-    unsigned number = 0;
-    for (std::uint64_t i = lowest; i <= highest; ++i) {
-      Slot* const block = fresh.block(i);
-      for (unsigned b = 0; b < block_buckets; ++b) buckets[number++] = block + b * bucket_slots;
-    }
-    if (highest_has_ids) {
-      for (unsigned b = number - block_buckets; b < number; ++b)
-        used[b] = static_cast<std::uint8_t>(IdBucket::ids_in(buckets[b]));
-    }
-    for (unsigned i = 0; i < count; ++i) {
-      auto bucket = static_cast<unsigned>(fresh.home(ids[i].hash) - first_bucket);
-      for (unsigned tries = 0; used[bucket] >= bucket_slots && tries < block_buckets; ++tries)
-        bucket = bucket / block_buckets * block_buckets + (bucket + 1) % block_buckets;
-      const unsigned place = used[bucket];
-      if (place >= bucket_slots) [[unlikely]] {
-        put_in_overflow(ids[i]);
-        continue;
-      }
-      used[bucket] = static_cast<std::uint8_t>(place + 1);
-      IdBucket::copy(buckets[bucket] + place, ids[i]);
-    }
   }
 
   // Whenever the ids, the rooms or what is due change otherwise than by an insert.
@@ -930,7 +868,6 @@ class FrontierTable {
     std::swap(taken_, other.taken_);
     std::swap(due_, other.due_);
     memory_.swap(other.memory_);
-    std::swap(directory_bytes_, other.directory_bytes_);
     std::swap(ahead_, other.ahead_);
     std::swap(prefetches_left_, other.prefetches_left_);
     std::swap(work_, other.work_);
@@ -950,7 +887,6 @@ class FrontierTable {
   std::uint64_t blocks_left_ = 0;  // of the old layout; zero: not growing
   std::uint64_t initialised_ = 0;  // the lowest new block that ids may be in
   Memory memory_;
-  std::uint64_t directory_bytes_ = 0;
   ByteSize byte_limit_;
   TableWork work_;
   Overflow overflow_;
