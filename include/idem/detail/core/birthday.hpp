@@ -5,8 +5,8 @@
 #include <idem/detail/abi.hpp>
 #include <idem/detail/core/crossing.hpp>
 
-// The birthday problem, with + - * / alone, so it works in constants and gives the same numbers
-// everywhere.
+// The birthday problem, with + - * / alone, so it works in constants. The last bit may differ where a
+// machine multiplies and adds at once, or keeps more than a double.
 
 namespace idem::inline IDEM_ABI::detail {
 

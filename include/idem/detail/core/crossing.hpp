@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include <idem/detail/abi.hpp>
@@ -20,14 +21,21 @@ struct Crossing {
     at.before = at.after;
     at.after *= 2;
   }
-  while (at.after - at.before > 1) {
-    const double half = (at.after - at.before) / 2;
-    const double middle =
-        at.before + (half < 1e15 ? static_cast<double>(static_cast<std::uint64_t>(half)) : half);
-    if (!(middle > at.before && middle < at.after)) break;
-    (has_crossed(middle) ? at.after : at.before) = middle;
+  // By whole numbers, which all are doubles up to here, or by what doubles look like, which are all
+  // whole from here on. Halves of doubles would never meet where registers hold more than a double.
+  const bool by_numbers = at.after <= 0x1p53;
+  const auto number = [&](double x) {
+    return by_numbers ? static_cast<std::uint64_t>(x) : std::bit_cast<std::uint64_t>(x);
+  };
+  const auto value = [&](std::uint64_t n) {
+    return by_numbers ? static_cast<double>(n) : std::bit_cast<double>(n);
+  };
+  std::uint64_t before = number(at.before), after = number(at.after);
+  while (after - before > 1) {
+    const std::uint64_t middle = before + (after - before) / 2;
+    (has_crossed(value(middle)) ? after : before) = middle;
   }
-  return at;
+  return {value(before), value(after)};
 }
 
 }  // namespace idem::inline IDEM_ABI::detail

@@ -21,6 +21,7 @@ struct OpenClaim {
   std::uint64_t token = 0;  // of the current owner
   Instant lease_end{};
   std::uint32_t attempt = 0;
+  std::uint32_t place = 0;  // the table's
   [[no_unique_address]] ContentDigest content{};
 };
 
@@ -37,17 +38,20 @@ class ClaimTable {
   static constexpr Number none = std::numeric_limits<Number>::max();
   static constexpr std::size_t max_entries = std::size_t{1} << 30;
 
-  explicit ClaimTable(std::size_t entries) : entries_(entries), index_(2 * entries, none) {
-    free_.reserve(entries);
-    for (std::size_t i = entries; i > 0; --i) free_.push_back(static_cast<Number>(i - 1));
+  explicit ClaimTable(std::size_t entries)
+      : capacity_(entries),
+        places_(2 * entries),
+        entries_(entries),
+        index_(places_, none),
+        free_(entries) {
+    for (std::size_t i = 0; i < entries; ++i) free_[i] = static_cast<Number>(i);
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return entries_.size() - free_.size(); }
-  [[nodiscard]] bool is_empty() const noexcept { return size() == 0; }
-  [[nodiscard]] bool is_full() const noexcept { return free_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] bool is_full() const noexcept { return size_ == capacity_; }
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
-    return entries_.capacity() * sizeof(Entry) +
-           (index_.capacity() + free_.capacity()) * sizeof(Number);
+    return capacity_ * sizeof(Entry) + (places_ + capacity_) * sizeof(Number);
   }
 
   [[nodiscard]] Number find(const Stored& key, std::uint64_t slot) const noexcept {
@@ -59,9 +63,11 @@ class ClaimTable {
 
   // A key that is not in the table, which is not full. The caller fills the rest of the entry.
   Number add(Stored&& key, std::uint64_t slot) noexcept {
-    const Number number = free_.back();
-    free_.pop_back();
-    index_[place(key, slot)] = number;
+    const Number number = free_[size_];
+    ++size_;
+    std::size_t at = home(slot);
+    while (index_[at] != none) at = after(at);
+    put(number, at);
     entries_[number].key = std::move(key);
     entries_[number].slot = slot;
     return number;
@@ -69,26 +75,27 @@ class ClaimTable {
 
   // Takes the entry out of the table and gives its key back.
   Stored remove(Number number) noexcept {
-    std::size_t hole = place(entries_[number].key, entries_[number].slot);
+    std::size_t hole = entries_[number].place;
     for (std::size_t next = after(hole); index_[next] != none; next = after(next)) {
       const std::size_t wanted = home(entries_[index_[next]].slot);
       const bool home_behind_hole =
           hole < next ? wanted <= hole || wanted > next : wanted <= hole && wanted > next;
       if (!home_behind_hole) continue;
-      index_[hole] = index_[next];
+      put(index_[next], hole);
       hole = next;
     }
     index_[hole] = none;
-    free_.push_back(number);
+    --size_;
+    free_[size_] = number;
     return std::exchange(entries_[number].key, Stored{});
   }
 
  private:
   [[nodiscard]] std::size_t home(std::uint64_t slot) const noexcept {
-    return static_cast<std::size_t>(multiply_high(slot, index_.size()));
+    return static_cast<std::size_t>(multiply_high(slot, places_));
   }
   [[nodiscard]] std::size_t after(std::size_t at) const noexcept {
-    return at + 1 == index_.size() ? 0 : at + 1;
+    return at + 1 == places_ ? 0 : at + 1;
   }
 
   // Where the key's number stands, or the empty place where it belongs.
@@ -99,10 +106,17 @@ class ClaimTable {
       at = after(at);
     return at;
   }
+  void put(Number number, std::size_t at) noexcept {
+    index_[at] = number;
+    entries_[number].place = static_cast<std::uint32_t>(at);
+  }
 
+  std::size_t size_ = 0;
+  std::size_t capacity_;
+  std::size_t places_;
   std::vector<Entry> entries_;
   std::vector<Number> index_;
-  std::vector<Number> free_;
+  std::vector<Number> free_;  // numbers, from size_ on
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

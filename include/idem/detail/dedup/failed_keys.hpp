@@ -19,6 +19,7 @@ class FailedKeys {
     Stored key{};
     std::uint64_t slot = 0;  // the key's hash
     std::uint32_t attempts = 0;
+    std::uint32_t place = 0;             // the table's
     std::uint32_t older = 0, newer = 0;  // the neighbours in the order of their failures
   };
   using Table = ClaimTable<Entry>;

@@ -6,8 +6,7 @@
 #include <idem/detail/core/crossing.hpp>
 
 // The arithmetic of a blocked Bloom filter: blocks of eight words, one bit of each word a key; or of
-// eight sections narrower than a word. It uses + - * / alone, so it works in constants and gives the
-// same numbers everywhere.
+// eight sections narrower than a word. It uses + - * / alone, so it works in constants.
 
 namespace idem::inline IDEM_ABI::detail {
 

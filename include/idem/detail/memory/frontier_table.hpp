@@ -335,11 +335,12 @@ class FrontierTable {
     return true;
   }
 
-  [[nodiscard]] bool take_room() noexcept {
-    if (!has_room() && !make_room()) return false;
-    if (!ensure_overflow(taken_ + 1)) return false;
+  [[nodiscard, gnu::always_inline]] inline bool take_room() noexcept {
+    if (!has_room() || overflow_.room_left() <= taken_) [[unlikely]]
+      return take_room_by_growing();
     ++taken_;
-    set_room(size());
+    --room_;
+    --full_size_;
     return true;
   }
   // Rooms taken elsewhere, before any id is here.
@@ -353,10 +354,12 @@ class FrontierTable {
     --taken_;
     set_room(size());
   }
-  void record_in_room(const Slot& key) noexcept {
+  [[gnu::always_inline]] inline void record_in_room(const Slot& key) noexcept {
     --taken_;
-    (void)insert_in_room(key, bucket_of(key.hash));
-    set_room(size());
+    ++room_;
+    ++full_size_;
+    if (insert_in_room(key, bucket_of(key.hash)) != Verdict::fresh) [[unlikely]]
+      set_room(size());
   }
 
   void clear() noexcept {
@@ -499,6 +502,14 @@ class FrontierTable {
   }
   [[nodiscard]] unsigned home_in_block(std::uint64_t hash) const noexcept {
     return static_cast<unsigned>(layout_of(hash).home(hash) % block_buckets);
+  }
+
+  [[nodiscard, gnu::noinline]] bool take_room_by_growing() noexcept {
+    if (!has_room() && !make_room()) return false;
+    if (!ensure_overflow(taken_ + 1)) return false;
+    ++taken_;
+    set_room(size());
+    return true;
   }
 
   // There is room for the key, and the bucket is its home. A hash of zero is that of an empty slot,
