@@ -401,6 +401,21 @@ TEST_CASE("blocks: exact where all ids belong to one block, or hash to zero") {
   CHECK(set.memory_bytes() < 20'000 * 80);
 }
 
+TEST_CASE("blocks: what has room neither allocates nor fails where its block is full") {
+  idem::IdSet<Uuid, OneBlockHash> set({.seed = idem::Seed{0, 2}});
+  constexpr std::uint64_t rooms = 5'000;
+  set.reserve(4 * rooms);
+  for (std::uint64_t i = 0; i < rooms; ++i) REQUIRE(set.reserve_one(Uuid(0, i)));
+  {
+    idem_test::FailAllocation failure(0, idem_test::Failing::from_then_on);
+    for (std::uint64_t i = 0; i < rooms; ++i) set.record(Uuid(0, i), idem_test::some_time);
+    REQUIRE(failure.fired() == 0);
+  }
+  CHECK(set.size() == rooms);
+  CHECK(set.work().overflowed > rooms - 300);
+  for (std::uint64_t i = 0; i < rooms; ++i) REQUIRE(set.check(Uuid(0, i)) == Verdict::duplicate);
+}
+
 TEST_CASE("blocks: a block in order, by every kernel") {
   using idem::detail::Simd;
   Rng rng(11);
