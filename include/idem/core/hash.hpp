@@ -68,8 +68,8 @@ concept HashPolicy = std::copyable<H> && std::constructible_from<H, Seed> &&
 //            choose the keys and gain by having a message dropped, take SipHash (the policy axis
 //            HostileKeys).
 // Values     the same on every machine for the same seed and bytes; pinned by the tests.
-// Costs      digests of more than 240 bytes use AVX2 where the processor has it, in a plain build
-//            too; a Stream uses what the build was compiled for.
+// Costs      digests of more than 240 bytes use AVX-512 or AVX2 where the processor has it, in a
+//            plain build too; a Stream uses what the build was compiled for.
 // Source     github.com/Cyan4973/xxHash, XXH3_64bits_withSeed and XXH3_128bits_withSeed.
 class Xxh3Hash {
  public:
@@ -87,10 +87,16 @@ class Xxh3Hash {
     return XXH3_64bits_withSeed(bytes, sizeof bytes, seed_.first);
   }
   [[nodiscard]] Digest digest(std::span<const std::byte> bytes) const noexcept {
-#if IDEM_XXH3_AVX2
-    if (bytes.size() > detail::xxh3_longest_short && detail::processor_has(detail::Simd::avx2)) {
-      const auto out = detail::xxh3_long_avx2(bytes.data(), bytes.size(), seed_.first);
-      return {out.first, out.second};
+#if IDEM_XXH3_KERNELS
+    if (bytes.size() > detail::xxh3_longest_short) {
+      if (detail::processor_has(detail::Simd::avx512)) {
+        const auto out = detail::xxh3_long_avx512(bytes.data(), bytes.size(), seed_.first);
+        return {out.first, out.second};
+      }
+      if (detail::processor_has(detail::Simd::avx2)) {
+        const auto out = detail::xxh3_long_avx2(bytes.data(), bytes.size(), seed_.first);
+        return {out.first, out.second};
+      }
     }
 #endif
     return from_xxh(XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed_.first));

@@ -258,12 +258,12 @@ class BasicContentHashSet : detail::NoLossyKeys<BasicContentHashSet<HashT>, std:
 
   void insert_contents(auto contents, std::span<Verdict> verdicts) noexcept {
     detail::require_equal_sizes(contents.size(), verdicts.size());
-    constexpr std::size_t group = 64;
+    constexpr std::size_t group = 64, ahead = 4;
     std::array<Digest, group> digests;
     for (std::size_t begin = 0; begin < contents.size(); begin += group) {
       const std::size_t count = detail::smaller(group, contents.size() - begin);
       for (std::size_t i = 0; i < count; ++i) {
-        if (begin + i + 1 < contents.size()) prefetch_content(contents[begin + i + 1]);
+        if (begin + i + ahead < contents.size()) prefetch_content(contents[begin + i + ahead]);
         digests[i] = digest(contents[begin + i]);
       }
       insert(std::span<const Digest>(digests).first(count), verdicts.subspan(begin, count));
