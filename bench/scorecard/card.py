@@ -13,7 +13,7 @@ import tempfile
 import includes
 from judging import Figure, Measurement, NotRun, at_least, at_most, in_ns, notices, ratios, spread
 
-ABSL = "absl::flat_hash_set"
+ABSL, BOOST = "absl::flat_hash_set", "boost::unordered_flat_set"
 BOOST_BLOOM = ["Boost.Bloom fast_multiblock32", "Boost.Bloom fast_multiblock64"]
 MIB, GIB = 2**20, 2**30
 
@@ -154,6 +154,10 @@ class Sets(Row):
         yield self.figure("cache-sized-single", "in cache, pre-sized, single calls", faster("pre-sized", 100_000, single),
                           at_least(1))
         yield self.figure("cache-sized-batches", "in cache, pre-sized, batches", faster("pre-sized", 100_000, batches))
+        # Held to absl, and Boost's is faster: said beside it.
+        for compared in ("growing", "pre-sized"):
+            yield self.figure(f"{compared}-boost", f"{compared}, batches, against Boost's",
+                              self.times_as_fast(found, compared, largest, batches, BOOST))
         yield from self.memory(found)
 
     def memory(self, found):

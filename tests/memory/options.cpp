@@ -51,7 +51,7 @@ TEST_CASE_TEMPLATE("set options: a budget below the empty set is refused by fiel
     const std::string sentence = refusal([&] { Set set({.budget = bytes(budget)}); });
     CAPTURE(sentence);
     CHECK(contains(sentence, "SetOptions.budget"));
-    CHECK(contains(sentence, " " + std::to_string(budget)));
+    CHECK(contains(sentence, std::string(" ").append(std::to_string(budget))));
     CHECK(contains(sentence, std::to_string(least)));
   }
   CHECK(refusal([&] { Set set({.budget = bytes(least)}); }).empty());

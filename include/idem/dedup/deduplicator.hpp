@@ -58,8 +58,8 @@ struct DeduplicatorOptions {
 //             around its claims, whose destructors touch it too.
 // Lifetime    copied and moved like a value; with Claims neither, since open claims point at it,
 //             nor under Sharded, since other threads may be in it.
-// Errors      options that are nonsense throw std::invalid_argument, in the constructor. All else
-//             is noexcept.
+// Errors      options that are nonsense throw std::invalid_argument, in the constructor. reserve() and
+//             copying throw as the memory's do. All else is noexcept.
 // Example     README.md
 template <class K, class P = Policy<>>
 class Deduplicator : detail::NoLossyKeys<Deduplicator<K, P>, K> {

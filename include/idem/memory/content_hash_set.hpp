@@ -116,7 +116,7 @@ class BasicContentHashSet : detail::NoLossyKeys<BasicContentHashSet<HashT>, std:
   }
 
   // The same of contents. Their own cache misses are overlapped as well: the first 2 KiB of each are fetched
-  // while the one before is hashed.
+  // while those before it are hashed.
   void insert(std::span<const std::span<const std::byte>> contents,
               std::span<Verdict> verdicts) noexcept {
     insert_contents(contents, verdicts);
