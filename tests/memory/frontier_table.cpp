@@ -584,9 +584,11 @@ TEST_CASE("blocks: 24 bytes an id, small steps, and no second copy, at every siz
     if (set.size() >= 4'000) REQUIRE(bytes / held < 43);
   }
   CHECK(most <= 24.0);
-  CHECK(set.memory_bytes() == sizeof(set) + (allocations().live_bytes - before.live_bytes));
-  CHECK(static_cast<double>(allocations().peak_bytes - before.live_bytes) <=
-        1.02 * static_cast<double>(set.memory_bytes()));
+  if (idem_test::counts_mappings()) {
+    CHECK(set.memory_bytes() == sizeof(set) + (allocations().live_bytes - before.live_bytes));
+    CHECK(static_cast<double>(allocations().peak_bytes - before.live_bytes) <=
+          1.02 * static_cast<double>(set.memory_bytes()));
+  }
   CHECK(set.work().most_bytes <= 64 * 1024);
   CHECK(set.work().steps > 20'000);
   CHECK(set.work().ids_moved < 3 * count);
