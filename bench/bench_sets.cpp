@@ -268,8 +268,8 @@ bool compare(bench::Rows& json) {
                           }});
     for (int round = 0; round < rounds; ++round) {
       for (Contender& contender : contenders) {
-        // As much as the hungriest holds while it grows.
-        if (!sized) bench::have_at_hand(keys * 56);
+        // As much as the hungriest holds while it grows, and takes before it has given anything back.
+        if (!sized) bench::have_at_hand(keys * 110);
         contender.results.push_back(contender.run());
         if (contender.results.back().fresh != keys) {
           std::printf("%s counted %zu fresh ids\n", contender.name, contender.results.back().fresh);

@@ -402,18 +402,24 @@ TEST_CASE("blocks: exact where all ids belong to one block, or hash to zero") {
 }
 
 TEST_CASE("blocks: what has room neither allocates nor fails where its block is full") {
-  idem::IdSet<Uuid, OneBlockHash> set({.seed = idem::Seed{0, 2}});
-  constexpr std::uint64_t rooms = 5'000;
-  set.reserve(4 * rooms);
-  for (std::uint64_t i = 0; i < rooms; ++i) REQUIRE(set.reserve_one(Uuid(0, i)));
-  {
-    idem_test::FailAllocation failure(0, idem_test::Failing::from_then_on);
-    for (std::uint64_t i = 0; i < rooms; ++i) set.record(Uuid(0, i), idem_test::some_time);
-    REQUIRE(failure.fired() == 0);
+  // By what lies in the overflow before: at some counts it has no place left but those taken.
+  for (const std::uint64_t before : {256U, 300U, 900U}) {
+    for (std::uint64_t rooms = 1; rooms < 1'500; rooms += 1 + rooms / 300) {
+      idem::IdSet<Uuid, OneBlockHash> set({.seed = idem::Seed{0, 2}});
+      set.reserve(20'000);
+      for (std::uint64_t i = 0; i < before; ++i) REQUIRE(set.insert(Uuid(0, i)) == Verdict::fresh);
+      for (std::uint64_t i = 0; i < rooms; ++i) REQUIRE(set.reserve_one(Uuid(0, before + i)));
+      {
+        idem_test::FailAllocation failure(0, idem_test::Failing::from_then_on);
+        for (std::uint64_t i = 0; i < rooms; ++i)
+          set.record(Uuid(0, before + i), idem_test::some_time);
+        REQUIRE(failure.fired() == 0);
+      }
+      REQUIRE(set.size() == before + rooms);
+      REQUIRE(set.work().overflowed >= rooms);
+      REQUIRE(set.check(Uuid(0, before + rooms - 1)) == Verdict::duplicate);
+    }
   }
-  CHECK(set.size() == rooms);
-  CHECK(set.work().overflowed > rooms - 300);
-  for (std::uint64_t i = 0; i < rooms; ++i) REQUIRE(set.check(Uuid(0, i)) == Verdict::duplicate);
 }
 
 TEST_CASE("blocks: a block in order, by every kernel") {

@@ -260,6 +260,8 @@ class BasicContentHashSet : detail::NoLossyKeys<BasicContentHashSet<HashT>, std:
     detail::require_equal_sizes(contents.size(), verdicts.size());
     constexpr std::size_t group = 64, ahead = 4;
     std::array<Digest, group> digests;
+    for (std::size_t i = 1; i < detail::smaller(ahead, contents.size()); ++i)
+      prefetch_content(contents[i]);
     for (std::size_t begin = 0; begin < contents.size(); begin += group) {
       const std::size_t count = detail::smaller(group, contents.size() - begin);
       for (std::size_t i = 0; i < count; ++i) {
