@@ -44,7 +44,8 @@ int main(int argc, char** argv) {
       std::perror(argv[i]);
       return 1;
     }
-    while (const dirent* const entry = readdir(folder)) {
+    while (const dirent* const entry =
+               readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): one thread
       if (entry->d_name[0] != '.') files.push_back(path_of(argv[i], entry->d_name));
     }
     closedir(folder);

@@ -155,10 +155,11 @@ int packages(const std::vector<std::string>& names) {
   figures.add("descriptions_that_repeat", same_description);
   figures.add("fresh_id_with_a_description_seen_before", other_id);
   figures.add("bloom_1_percent_false_duplicates", bloom_false);
-  figures.add("bloom_false_duplicates_computed", static_cast<std::uint64_t>(bloom_expected + 0.5));
+  figures.add("bloom_false_duplicates_computed",
+              static_cast<std::uint64_t>(std::llround(bloom_expected)));
   figures.add("cuckoo_8_bit_false_duplicates", cuckoo_false);
   figures.add("cuckoo_false_duplicates_computed",
-              static_cast<std::uint64_t>(cuckoo_expected + 0.5));
+              static_cast<std::uint64_t>(std::llround(cuckoo_expected)));
   figures.add("inverse_missed_duplicates", missed);
   // Six standard deviations: a filter that is off by more does not do what it says.
   const auto is_near = [](std::uint64_t found, double computed) {

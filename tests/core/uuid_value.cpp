@@ -18,7 +18,6 @@
 #include "support/random.hpp"
 #include "support/thrown.hpp"
 
-using idem::Instant;
 using idem::Uuid;
 
 namespace {

@@ -243,7 +243,7 @@ class Differential {
     if (wanted != Verdict::fresh) return;
     if (oracle_.in_flight() == in_flight) ++seen_.takeovers;
     if (guard.verdict() == Verdict::fresh) {
-      held_.push_back({std::move(guard), key, grant});
+      held_.push_back({std::forward<decltype(guard)>(guard), key, grant});
     } else {
       oracle_.abort(key, grant);
     }

@@ -18,7 +18,6 @@ using idem::testing::DumbDeduplicator;
 using idem::testing::simulate;
 using idem::testing::SimulationOptions;
 using idem::testing::SimulationReport;
-using idem::testing::Takeover;
 
 enum class Bug { none, commits_late, never_releases };
 

@@ -22,8 +22,6 @@ using idem::Duration;
 using idem::Instant;
 using idem::Uuid;
 using idem::Verdict;
-using idem::testing::CallFailed;
-using idem::testing::Crash;
 using idem::testing::Delivery;
 using idem::testing::DumbDeduplicator;
 using idem::testing::Durable;

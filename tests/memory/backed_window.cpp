@@ -37,7 +37,6 @@ using idem::Verdict;
 using idem::WhenCrowded;
 using idem::WindowBloomFilter;
 using idem::WindowMode;
-using idem::WindowTime;
 using namespace idem_test;
 
 namespace {

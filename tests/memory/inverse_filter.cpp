@@ -22,7 +22,6 @@
 #include "support/thrown.hpp"
 
 using idem::InverseFilter;
-using idem::InverseFilterOptions;
 using idem::Verdict;
 using namespace idem_test;
 

@@ -15,7 +15,6 @@
 using idem::Verdict;
 using idem_test::Expected;
 using idem_test::FilterWindowOracle;
-using idem_test::FilterWindowShape;
 
 namespace {
 

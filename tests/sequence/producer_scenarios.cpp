@@ -12,7 +12,6 @@ using idem::Verdict;
 using idem_test::DumbAnswer;
 using idem_test::DumbBatch;
 using idem_test::DumbKafka;
-using idem_test::DumbMarker;
 using idem_test::DumbUnknown;
 using idem_test::RealKafka;
 using idem_test::Setup;
@@ -36,7 +35,7 @@ struct Partition {
     const std::int64_t count = first < 0       ? 1
                                : last >= first ? last - first + 1
                                                : last - first + 1 + highest + 1;
-    const DumbAnswer answer =
+    DumbAnswer answer =
         tracker.append({id, epoch, first, last, time, origin}, end, end + count - 1, now);
     if (answer.verdict == Verdict::fresh) end += count;
     return answer;

@@ -62,6 +62,7 @@ std::uint64_t sum = 0;  // every verdict goes in here
 #define IDEM_COUNTED [[gnu::noipa]]
 #endif
 
+// NOLINTBEGIN(bugprone-macro-parentheses): types and statements
 // `seen`, `key`, `some` and `at` stand for the object, the key, the batch and the time.
 #define IDEM_MEASURE(name, Seen, Key, expression)                                              \
   extern "C" IDEM_COUNTED void measure_##name(Seen& seen, const std::vector<Key>& all, At at); \
@@ -82,7 +83,11 @@ std::uint64_t sum = 0;  // every verdict goes in here
       sum += static_cast<std::uint64_t>(verdicts[batch / 2]);                                  \
     }                                                                                          \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
+#if !defined(VARIANT)
+#define VARIANT 0
+#endif
 #if VARIANT == 0
 template <class Key, class Memory, class... Axis>
 using Seen = Memory;
