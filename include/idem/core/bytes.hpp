@@ -38,8 +38,7 @@ template <std::integral N>
   if constexpr (std::signed_integral<N>) {
     if (n < 0) invalid_option(field, n, "zero or more");
   }
-  const auto count =
-      static_cast<std::uint64_t>(n);  // NOLINT(bugprone-signed-char-misuse): not negative
+  const auto count = static_cast<std::uint64_t>(n);  // NOLINT(bugprone-signed-char-misuse)
   if (count > std::numeric_limits<std::uint64_t>::max() / unit) {
     invalid_option(field, n, "small enough for its bytes to fit 64 bits");
   }
