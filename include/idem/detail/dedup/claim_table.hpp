@@ -111,6 +111,7 @@ class ClaimTable {
     entries_[number].place = static_cast<std::uint32_t>(at);
   }
 
+  // Vectors work their sizes out anew at every call, and a claim asks a dozen times.
   std::size_t size_ = 0;
   std::size_t capacity_;
   std::size_t places_;
