@@ -112,6 +112,49 @@ TEST_CASE_TEMPLATE("every short sequence of keys and clock steps", Mode, FixedAr
   }
 }
 
+TEST_CASE("as many keys as positions allow, holes or not") {
+  using Window = SmallWindow<false, false, idem::detail::WindowRules>;
+  Window::Payload none{};
+  for (const bool forget_oldest : {false, true}) {
+    CAPTURE(forget_oldest);
+    const auto made = [&] {
+      return Window(idem::Xxh3Hash({1, 2}), {.window = 1000,
+                                             .granularity = 1000,
+                                             .lateness = 1000,
+                                             .key_limit = Window::most_keys,
+                                             .chunk_shift = 1,
+                                             .forget_oldest = forget_oldest});
+    };
+    Window full = made();
+    for (std::uint64_t key = 1; key <= Window::most_keys; ++key)
+      REQUIRE(full.insert(key, 0, none) == Verdict::fresh);
+    CHECK(full.size() == Window::most_keys);
+    CHECK(full.insert(1000, 0, none) == (forget_oldest ? Verdict::fresh : Verdict::full));
+    CHECK(full.size() == Window::most_keys);
+
+    // The holes of erased keys take positions up to the oldest one that is still there.
+    Window holed = made();
+    REQUIRE(holed.insert(1, 0, none) == Verdict::fresh);
+    std::uint64_t key = 2;
+    for (; key < 1000; ++key) {
+      if (holed.insert(key, 0, none) != Verdict::fresh) break;
+      REQUIRE(holed.forget(key));
+    }
+    Window::Payload unread;
+    CHECK(key >= Window::most_keys);
+    if (forget_oldest) {
+      CHECK(key == 1000);
+      CHECK(holed.counts().early_evictions == 1);
+      CHECK(holed.check(1, 0, unread) == Verdict::fresh);
+    } else {
+      CHECK(holed.insert(key, 0, none) == Verdict::full);
+      CHECK(holed.check(1, 0, unread) == Verdict::duplicate);
+      REQUIRE(holed.forget(1));
+      CHECK(holed.insert(key, 0, none) == Verdict::fresh);
+    }
+  }
+}
+
 namespace {
 
 std::uint64_t wrong_answers = 0;  // how often a planted rule said something else than the right one

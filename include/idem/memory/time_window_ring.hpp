@@ -158,7 +158,7 @@ class TimeWindowRing
   }
 
   // Whether it was remembered; it is fresh again. The id's place in the ring is used again only when
-  // the window has moved past it.
+  // no older id is remembered: a ring with a budget that forgets much may be `full` with few ids.
   bool forget(const Id& id) noexcept { return window_.forget(id); }
 
   // Moves the clock, or over event time the watermark, as a message of that time would: expires what

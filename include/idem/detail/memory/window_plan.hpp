@@ -122,12 +122,12 @@ template <class Window, class Options>
   settings.chunk_shift = chunk_shift_for(foretold);
 
   if (has_budget) {
-    const std::uint64_t granules =
+    settings.granules =
         settings.window == forever && settings.granularity != forever
             ? Window::most_keys
             : static_cast<std::uint64_t>(settings.window / settings.granularity) + 3;
     const auto needed = [&](std::uint64_t keys) {
-      return own_bytes + Window::bytes_for(keys, granules, settings.chunk_shift);
+      return own_bytes + Window::bytes_for(keys, settings.granules, settings.chunk_shift);
     };
     if (needed(1) > options.budget.count()) {
       invalid_option("TimeWindowOptions.budget", options.budget.count(),

@@ -92,13 +92,14 @@ class WindowRoom {
   }
   void maintain() noexcept {
     if constexpr (sliding) retire(retired_a_call);
+    step_over_holes();
     for (int i = 0; i < 2 && entries_.ring().has_chunk_before(entries_.tail()); ++i, ++work_)
       entries_.ring().release_oldest();
     for (int i = 0; i < 2 && entries_.marks().has_chunk_before(entries_.mark_tail()); ++i, ++work_)
       entries_.marks().release_oldest();
     if (index_.phase() == Phase::idle) shrink();
     step_resize();
-    busy_ = index_.phase() != Phase::idle || has_to_retire() ||
+    busy_ = index_.phase() != Phase::idle || has_to_retire() || begins_with_a_hole() ||
             entries_.ring().has_chunk_before(entries_.tail()) ||
             entries_.marks().has_chunk_before(entries_.mark_tail());
     refresh_soft_limit();
@@ -318,10 +319,11 @@ class WindowRoom {
 
   // At the tail, some a call.
   void step_over_holes() noexcept {
-    for (std::uint64_t i = 0; i < looked_at_a_call && has_holes(); ++i, ++work_) {
-      if (!entries_.is_hole(entries_.tail())) return;
+    for (std::uint64_t i = 0; i < looked_at_a_call && begins_with_a_hole(); ++i, ++work_)
       entries_.step_over_hole();
-    }
+  }
+  [[nodiscard]] bool begins_with_a_hole() const noexcept {
+    return has_holes() && entries_.is_hole(entries_.tail());
   }
   // Moves the id at the tail into the hole, if one lies between.
   void fill_hole(Position hole) noexcept {
@@ -393,9 +395,14 @@ class WindowRoom {
     }
     if (positions_allow_a_chunk() && entries_.ring().next_chunk_cost() <= allowance())
       return entries_.ring().add_chunk(allowance());
-    // Holes take places too, so that the ring can reach its limit with few ids in it.
+    // Holes take places too, so that the ring can reach its limit with few ids in it, or none.
     while (!entries_.ring().has_chunk_before(entries_.tail())) {
-      if (!evict_one()) return false;
+      if (begins_with_a_hole()) {
+        entries_.step_over_hole();
+        ++work_;
+      } else if (!evict_one()) {
+        return false;
+      }
     }
     entries_.ring().release_oldest();
     return entries_.ring().add_chunk(allowance());
@@ -496,14 +503,15 @@ class WindowRoom {
     std::uint64_t wanted =
         larger(Index::lines_for(entries_.size() + taken_ + 16), lines + lines / 4);
     // Where the step after this one would not fit beside what there is by then, this is the last.
+    // It begins with that index full, and an id comes for every eight it moves.
     if (wanted < most && settings_.heap_limit != std::numeric_limits<std::uint64_t>::max()) {
-      const std::uint64_t by_then = Index::room_in(wanted) * Entries::entry_bytes +
+      const std::uint64_t ids = Index::room_in(wanted);
+      const std::uint64_t by_then = Entries::bytes_for(ids + ids / Growing::migrated_a_step,
+                                                       settings_.granules, settings_.chunk_shift) +
                                     Index::bytes_for_lines(wanted) + Index::bytes_for_lines(most);
       if (by_then > settings_.heap_limit) wanted = most;
     }
     wanted = smaller(wanted, most);
-    const std::uint64_t fitting = allowance() / (sizeof(typename Index::Line) + 1);
-    if (wanted > fitting && fitting > lines + lines / 16) wanted = fitting;
     if (!begin_resize(wanted)) {
       attempts_to_skip_ = 64;
       return;

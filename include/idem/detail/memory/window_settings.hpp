@@ -25,6 +25,7 @@ struct WindowSettings {
   std::int64_t lateness = std::numeric_limits<std::int64_t>::max();
   std::uint64_t key_limit = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t heap_limit = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t granules = std::numeric_limits<std::uint64_t>::max();  // in the ring at once
   std::uint64_t expected_keys = 0;
   unsigned chunk_shift = 10;
   bool forget_oldest = false;
