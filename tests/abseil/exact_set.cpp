@@ -47,4 +47,16 @@ TEST_CASE("ExactSet: the budget holds, full changes nothing") {
   for (std::uint64_t i = 0; i < n; ++i) REQUIRE(seen.check(nth(i)) == Verdict::duplicate);
 }
 
+TEST_CASE("ExactSet: room that a key did not need is given back") {
+  idem::ExactSet<std::string> seen({.budget = idem::kibibytes(16)});
+  REQUIRE(seen.insert(nth(0)) == Verdict::fresh);
+  const std::size_t bytes = seen.memory_bytes();
+  for (int i = 0; i < 1'000; ++i) {
+    REQUIRE(seen.reserve_one(nth(0)));
+    seen.record(nth(0), idem::At{.now = idem::Instant::at(idem::Duration())});
+  }
+  CHECK(seen.memory_bytes() == bytes);
+  CHECK(seen.size() == 1);
+}
+
 }  // namespace

@@ -152,6 +152,11 @@ void observe(Seen& seen, std::uint64_t fresh_keys) {
         static_cast<double>(guesses) / static_cast<double>(fresh_keys));
 }
 
+template <class Seen>
+constexpr bool counts_keys = requires(const Seen& seen) {
+  seen.size();
+};
+
 TEST_CASE("the observed rate of a filter is the predicted one, in shards too") {
   using Bloom = idem::BloomFilter<Uuid>;
   const idem::BloomFilterOptions options{
@@ -161,6 +166,8 @@ TEST_CASE("the observed rate of a filter is the predicted one, in shards too") {
                    Policy<idem::Remember<Bloom>, idem::AcceptFalseDuplicates, idem::Counters>>;
   using Four = Deduplicator<Uuid, Policy<idem::Remember<Bloom>, idem::AcceptFalseDuplicates,
                                          idem::Counters, idem::Sharded<4>>>;
+  // A filter's size is bytes, and no number of keys.
+  static_assert(!counts_keys<One> && counts_keys<Deduplicator<Uuid>>);
   {
     One seen({.memory = options});
     CHECK(seen.false_positive_rate() == 0);

@@ -226,6 +226,42 @@ TEST_CASE("copies and moves are values") {
   CHECK(copy.size() == 100);
 }
 
+TEST_CASE("a claim settles nothing in a tracker that another was assigned over") {
+  ProducerTracker t({.seed = 4}), other({.seed = 5});
+  const auto former = t.claim(batch(1, 0, 0));
+  const auto brought = other.claim(batch(2, 0, 0));
+  t = other;
+  CHECK(t.commit(former.claim, {0, 0}, {}).verdict == Verdict::fenced);
+  CHECK(t.judge(batch(2, 0, 0)).verdict == Verdict::in_progress);
+  CHECK(t.commit(brought.claim, {0, 0}, {}).verdict == Verdict::fresh);
+  t = ProducerTracker({.seed = 6});
+  const auto later = t.claim(batch(3, 0, 0));
+  CHECK(!t.abort(former.claim));
+  CHECK(!t.abort(brought.claim));
+  CHECK(t.commit(later.claim, {0, 0}, {}).verdict == Verdict::fresh);
+}
+
+TEST_CASE("a tracker that was moved from is empty, and remembers whom it forgets") {
+  const ProducerTracker::Options few{.max_producers = 2, .remember_forgotten = 64, .seed = 4};
+  const ProducerTracker::Options many{.max_producers = 2, .remember_forgotten = 4096, .seed = 4};
+  const auto forgets = [](ProducerTracker& t) {
+    for (std::int64_t id = 0; id < 500; ++id) {
+      CHECK(add(t, id, 0, id) == Verdict::fresh);
+      CHECK(add(t, id / 2, 0, id) != Verdict::full);
+    }
+    CHECK(t.counters().evicted > 400);
+  };
+  ProducerTracker from(many), to(few);
+  forgets(from);
+  forgets(to);
+  to = std::move(from);
+  CHECK(from.size() == 0);
+  CHECK(from.counters().evicted == 0);
+  forgets(from);
+  const ProducerTracker copy = from;
+  CHECK(copy.size() == from.size());
+}
+
 TEST_CASE("all claims are revoked at once") {
   ProducerTracker t({.seed = 4});
   (void)add(t, 1, 0);

@@ -249,6 +249,9 @@ TEST_CASE("ids that all belong to one shard, in a table that grows") {
   REQUIRE(loaded);
   CHECK(idem_test::allocations().peak_bytes - before <= 4 * bytes.size() + 65536);
   CHECK(saved(Seen(std::move(loaded->state))) == bytes);
+  // It is empty now, and neither saved nor gone on from.
+  CHECK_THROWS_AS((void)idem::saved_size(loaded->state), std::invalid_argument);
+  CHECK_THROWS_AS(Seen(std::move(loaded->state)), std::invalid_argument);
 }
 
 TEST_CASE("shards of other memories are loaded into as many") {

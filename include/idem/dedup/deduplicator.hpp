@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -276,7 +277,9 @@ class Deduplicator : detail::NoLossyKeys<Deduplicator<K, P>, K> {
   }
 
   // Keys remembered; claims that are open are not.
-  [[nodiscard]] std::size_t size() const noexcept requires requires(const Memory& m) { m.size(); }
+  [[nodiscard]] std::size_t size() const noexcept requires requires(const Memory& m) {
+    { m.size() } -> std::convertible_to<std::size_t>;
+  }
   { return access_.size(); }
 
   // Makes room for `count` keys in all, ahead of a rebuild say. Errors: as the memory's. Shards have

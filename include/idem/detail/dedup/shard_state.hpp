@@ -14,6 +14,7 @@
 #include <idem/core/state.hpp>
 #include <idem/core/state_stream.hpp>
 #include <idem/detail/abi.hpp>
+#include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/no_throw.hpp>
 #include <idem/detail/core/state_part.hpp>
 #include <idem/detail/dedup/shard_route.hpp>
@@ -80,8 +81,11 @@ class ShardMemories {
   using Stored = typename Memory::Stored;
 
   [[nodiscard]] const Route& route() const noexcept { return route_; }
-  // Empty once they were moved out.
-  [[nodiscard]] std::vector<Memory>& memories() noexcept { return memories_; }
+  // Moves them out, once. Errors: a second time throws std::invalid_argument, as saving does then.
+  [[nodiscard]] std::vector<Memory> take() {
+    require_there();
+    return std::move(memories_);
+  }
 
   // As the concept Saveable says.
   static constexpr StateType state_type = [] {
@@ -143,7 +147,14 @@ class ShardMemories {
  private:
   explicit ShardMemories(Seed seed) noexcept : route_(seed) {}
 
-  [[nodiscard]] std::array<const Memory*, count> views() const noexcept {
+  void require_there() const {
+    if (memories_.size() != count) {
+      throw_invalid_argument(
+          "idem::Deduplicator: the state it is to go on from was moved out before");
+    }
+  }
+  [[nodiscard]] std::array<const Memory*, count> views() const {
+    require_there();
     std::array<const Memory*, count> views;
     for (std::size_t i = 0; i < count; ++i) views[i] = &memories_[i];
     return views;

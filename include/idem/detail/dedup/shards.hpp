@@ -20,7 +20,6 @@
 #include <idem/dedup/content.hpp>
 #include <idem/dedup/counters.hpp>
 #include <idem/detail/abi.hpp>
-#include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/dedup/claim_book.hpp>
 #include <idem/detail/dedup/claim_ticket.hpp>
@@ -49,8 +48,7 @@ class Shards {
       : Shards(with_seed(memory), claims, std::make_index_sequence<count>()) {}
   // Goes on from memories that were loaded.
   Shards(ShardMemories<K, Memory, count>&& loaded, const auto& claims)
-      : Shards(there(loaded.memories()), loaded.route(), claims,
-               std::make_index_sequence<count>()) {}
+      : Shards(loaded.take(), loaded.route(), claims, std::make_index_sequence<count>()) {}
   Shards(const Shards&) = delete;
   Shards& operator=(const Shards&) = delete;
 
@@ -244,14 +242,6 @@ class Shards {
       : shards_{Shard(std::move(memories[number]), claims,
                       TokenLane{.offset = number, .step = count})...},
         route_(route) {}
-
-  [[nodiscard]] static std::vector<Memory> there(std::vector<Memory>& memories) {
-    if (memories.size() != count) {
-      throw_invalid_argument(
-          "idem::Deduplicator: the state it is to go on from was moved out before");
-    }
-    return std::move(memories);
-  }
 
   template <class Options>
   [[nodiscard]] static Options with_seed(const Options& options) {

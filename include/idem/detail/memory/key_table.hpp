@@ -185,7 +185,8 @@ class KeyTable {
     --taken_;
   }
   void record_in_room(K&& key) noexcept {
-    set_.insert(std::move(key));
+    const std::size_t bytes = heap_bytes_of(key);
+    if (!set_.insert(std::move(key)).second) key_bytes_ -= bytes;
     --taken_;
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -23,29 +24,22 @@ struct PendingRange {
   bool unknown_history;
 };
 
-// Claims by number. A serial is used once in the life of a pool, so a claim kept too long is never
-// taken for a later one in its place.
+// Claims by number. A serial is handed out once in the life of the process, so a claim kept too long
+// is never taken for a later one in its place, nor for one that came there with another pool.
 class ClaimPool {
  public:
   static constexpr std::uint32_t none = 0xffffffff;
 
   explicit ClaimPool(std::uint32_t most) noexcept : most_(most) {}
   ClaimPool(const ClaimPool& other)
-      : used_(other.used_),
-        held_(other.held_),
-        free_(other.free_),
-        most_(other.most_),
-        serial_(other.serial_) {
+      : used_(other.used_), held_(other.held_), free_(other.free_), most_(other.most_) {
     if (other.room_ == 0) return;
     ranges_ = allocate_array<PendingRange>(other.room_);
     if (ranges_ == nullptr) throw_bad_alloc();
     room_ = other.room_;
     for (std::uint32_t i = 0; i < used_; ++i) ranges_[i] = other.ranges_[i];
   }
-  ClaimPool(ClaimPool&& other) noexcept : ClaimPool(other.most_) {
-    swap(other);
-    other.serial_ = serial_;  // what was handed out stays handed out
-  }
+  ClaimPool(ClaimPool&& other) noexcept : ClaimPool(other.most_) { swap(other); }
   ClaimPool& operator=(const ClaimPool& other) {
     if (this != &other) *this = ClaimPool(other);
     return *this;
@@ -82,7 +76,10 @@ class ClaimPool {
       number = used_++;
     }
     ++held_;
-    ranges_[number].serial = ++serial_;
+    if (serials_left_ == 0) [[unlikely]]
+      take_serials();
+    --serials_left_;
+    ranges_[number].serial = next_serial_++;
     return number;
   }
 
@@ -94,6 +91,14 @@ class ClaimPool {
   }
 
  private:
+  static constexpr std::uint32_t serials_at_once = 1 << 20;
+
+  [[gnu::noinline]] void take_serials() noexcept {
+    static std::atomic<std::uint64_t> next{1};
+    next_serial_ = next.fetch_add(serials_at_once, std::memory_order_relaxed);
+    serials_left_ = serials_at_once;
+  }
+
   [[nodiscard]] bool grow(SequenceReason& why) noexcept {
     why = SequenceReason::too_many_in_flight;
     if (room_ >= most_) return false;
@@ -114,7 +119,8 @@ class ClaimPool {
     std::swap(held_, other.held_);
     std::swap(free_, other.free_);
     std::swap(most_, other.most_);
-    std::swap(serial_, other.serial_);
+    std::swap(next_serial_, other.next_serial_);
+    std::swap(serials_left_, other.serials_left_);
   }
 
   PendingRange* ranges_ = nullptr;
@@ -123,7 +129,8 @@ class ClaimPool {
   std::uint32_t held_ = 0;
   std::uint32_t free_ = none;
   std::uint32_t most_;
-  std::uint64_t serial_ = 0;
+  std::uint32_t serials_left_ = 0;
+  std::uint64_t next_serial_ = 0;
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

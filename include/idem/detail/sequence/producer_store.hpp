@@ -55,7 +55,7 @@ class ProducerStore {
         limits_(other.limits_),
         counters_(std::exchange(other.counters_, {})),
         forgotten_(std::exchange(other.forgotten_, nullptr)),
-        next_due_(other.next_due_),
+        next_due_(std::exchange(other.next_due_, 0)),
         next_(std::exchange(other.next_, none)),
         sweep_(std::exchange(other.sweep_, 0)) {}
   ProducerStore& operator=(const ProducerStore& other) {
@@ -63,14 +63,14 @@ class ProducerStore {
     return *this;
   }
   ProducerStore& operator=(ProducerStore&& other) noexcept {
-    if (this == &other) return *this;
-    table_ = std::move(other.table_);
-    limits_ = other.limits_;
-    counters_ = std::exchange(other.counters_, {});
-    std::swap(forgotten_, other.forgotten_);
-    next_due_ = other.next_due_;
-    next_ = std::exchange(other.next_, none);
-    sweep_ = std::exchange(other.sweep_, 0);
+    ProducerStore moved(std::move(other));
+    table_ = std::move(moved.table_);
+    limits_ = moved.limits_;
+    counters_ = moved.counters_;
+    std::swap(forgotten_, moved.forgotten_);
+    next_due_ = moved.next_due_;
+    next_ = moved.next_;
+    sweep_ = moved.sweep_;
     return *this;
   }
   ~ProducerStore() { release_array(forgotten_); }
