@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -6,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <idem/core/time.hpp>
+#include <idem/core/uuid.hpp>
 #include <idem/memory/bloom_filter.hpp>
 #include <idem/memory/cuckoo_filter.hpp>
 #include <idem/memory/inverse_filter.hpp>
@@ -18,7 +21,13 @@
 #include "support/ids.hpp"
 #include "support/random.hpp"
 
+using idem::At;
+using idem::Duration;
+using idem::Instant;
+using idem::Uuid;
 using idem::Verdict;
+using idem::WindowMode;
+using idem::WindowTime;
 using idem_test::Rng;
 using idem_test::Universe;
 
@@ -159,7 +168,6 @@ bool dies_of_two_sizes(const typename Memory::Options& options) {
 }  // namespace
 
 TEST_CASE("memory batch: spans of two sizes end the program in filters and windows as well") {
-  using idem::Uuid;
   const idem::Duration hour = idem::Duration::nanoseconds(3'600'000'000'000);
   CHECK(dies_of_two_sizes<idem::BloomFilter<Uuid>>({.size = idem::kibibytes(4)}));
   CHECK(dies_of_two_sizes<idem::CuckooFilter<Uuid>>({.expected_keys = 100}));
@@ -168,4 +176,88 @@ TEST_CASE("memory batch: spans of two sizes end the program in filters and windo
   CHECK(dies_of_two_sizes<idem::WindowBloomFilter<Uuid>>(
       {.window = hour, .expected_keys = 100, .false_positive_rate = 0.01}));
   CHECK(dies_of_two_sizes<idem::WindowCuckooFilter<Uuid>>({.window = hour, .expected_keys = 100}));
+}
+
+namespace {
+
+// Of the size that a UUID can carry.
+constexpr Duration milliseconds(std::int64_t count) {
+  return Duration::nanoseconds(count * 1'000'000);
+}
+
+std::array<std::uint64_t, 7> numbers(const idem::TimeWindowCounters& counters) {
+  const auto& [back, early, stale, ahead, resizes, work, probe] = counters;
+  return {back, early, stale, ahead, resizes, work, probe};
+}
+std::array<std::uint64_t, 6> numbers(const idem::WindowFilterCounters& counters) {
+  const auto& [back, early, overfull, stale, ahead, rotations] = counters;
+  return {back, early, overfull, stale, ahead, rotations};
+}
+
+// Batches at times that go on, stand still, go back and lie ahead of the clock.
+template <class Window>
+void counts_as_single_inserts(const typename Window::Options& options) {
+  Window batched(options), single(options);
+  Rng rng(81);
+  std::int64_t clock = 10'000;
+  for (int round = 0; round < 400; ++round) {
+    clock += static_cast<std::int64_t>(rng.below(60)) - 20;
+    const std::int64_t event = clock + static_cast<std::int64_t>(rng.below(800)) - 700;
+    const At at{.now = Instant::at(milliseconds(clock)), .event = Instant::at(milliseconds(event))};
+    std::vector<Uuid> ids;
+    for (std::uint64_t left = rng.below(40); left != 0; --left) {
+      const std::uint64_t key = rng.below(600);
+      const auto made = static_cast<std::uint64_t>(clock) + rng.below(800) - 700;
+      ids.push_back(rng.one_in(3) ? Uuid::make_v7(made, 0, key) : idem_test::spread_id<Uuid>(key));
+    }
+    std::vector<Verdict> verdicts(ids.size());
+    batched.insert(ids, at, verdicts);
+    for (std::size_t i = 0; i < ids.size(); ++i) REQUIRE(verdicts[i] == single.insert(ids[i], at));
+    REQUIRE(numbers(batched.counters()) == numbers(single.counters()));
+  }
+  if constexpr (Window::time == WindowTime::arrival) {
+    CHECK(batched.counters().clock_went_back > 100);
+  } else {
+    CHECK(batched.counters().events_ahead > 100);
+    CHECK(batched.counters().stale > 100);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("memory batch: windows and their filters count what as many single inserts do") {
+  constexpr Duration window = milliseconds(600), lead = milliseconds(20);
+  constexpr idem::Seed seed{3, 5};
+  constexpr WindowMode fixed = WindowMode::fixed, sliding = WindowMode::sliding;
+
+  counts_as_single_inserts<idem::TimeWindowRing<Uuid>>({.window = window, .seed = seed});
+  counts_as_single_inserts<idem::TimeWindowRing<Uuid, sliding>>(
+      {.window = window,
+       .granularity = lead,
+       .max_keys = 100,
+       .when_full = idem::WhenFull::forget_oldest,
+       .seed = seed});
+  counts_as_single_inserts<idem::TimeWindowRing<Uuid, fixed, WindowTime::event>>(
+      {.window = window, .granularity = lead, .allowed_lead = lead, .seed = seed});
+  counts_as_single_inserts<idem::TimeWindowRing<Uuid, fixed, WindowTime::id>>(
+      {.window = window, .granularity = lead, .allowed_lead = lead, .seed = seed});
+
+  for (const auto when_crowded : {idem::WhenCrowded::raise_rate, idem::WhenCrowded::forget_oldest,
+                                  idem::WhenCrowded::refuse}) {
+    counts_as_single_inserts<idem::WindowBloomFilter<Uuid>>({.window = window,
+                                                             .expected_keys = 300,
+                                                             .false_positive_rate = 0.01,
+                                                             .when_crowded = when_crowded,
+                                                             .seed = seed});
+  }
+  counts_as_single_inserts<idem::WindowBloomFilter<Uuid, sliding, WindowTime::event>>(
+      {.window = window,
+       .expected_keys = 300,
+       .false_positive_rate = 0.01,
+       .allowed_lead = lead,
+       .seed = seed});
+  counts_as_single_inserts<idem::WindowCuckooFilter<Uuid>>(
+      {.window = window, .expected_keys = 300, .seed = seed});
+  counts_as_single_inserts<idem::WindowCuckooFilter<Uuid, sliding>>(
+      {.window = window, .expected_keys = 300, .seed = seed});
 }

@@ -30,6 +30,7 @@
 #include <idem/detail/memory/time_window.hpp>
 #include <idem/detail/memory/window_codec.hpp>
 #include <idem/detail/memory/window_plan.hpp>
+#include <idem/detail/memory/window_rules.hpp>
 #include <idem/memory/time_window_options.hpp>
 
 namespace idem::inline IDEM_ABI {
@@ -109,7 +110,7 @@ class TimeWindowRing
   // `fresh`, `duplicate` or `full`; by event or id also `stale`.
   Verdict insert(const Id& id, At at) noexcept {
     Bytes none{};
-    return window_.insert(id, time_of(id, at), none);
+    return window_.insert(id, counted_time(id, at, 1), none);
   }
 
   // As that many single inserts in order, with their cache misses overlapped.
@@ -123,7 +124,7 @@ class TimeWindowRing
   Verdict insert(const Id& id, At at, const Beside& payload, Beside& first) noexcept
       requires(carries) {
     Bytes bytes = to_bytes(payload);
-    const Verdict verdict = window_.insert(id, time_of(id, at), bytes);
+    const Verdict verdict = window_.insert(id, counted_time(id, at, 1), bytes);
     if (verdict == Verdict::duplicate) from_bytes(bytes, first);
     return verdict;
   }
@@ -166,7 +167,7 @@ class TimeWindowRing
   void advance(At at) noexcept {
     bool ahead = false;
     window_.advance(own_time(at, ahead));
-    if (ahead) window_.count_event_ahead();
+    if (ahead) window_.count_events_ahead(1);
   }
 
   // After a clock that had been far ahead went back for good: from now on `now` means what the
@@ -301,9 +302,11 @@ class TimeWindowRing
 
   // Room for keys to come, as the concept Settling says; what Claims stand on.
   [[nodiscard]] bool reserve_one(const Id&) noexcept { return window_.take_room(); }
-  void record(const Id& id, At at) noexcept { window_.record_in_room(id, time_of(id, at), {}); }
+  void record(const Id& id, At at) noexcept {
+    window_.record_in_room(id, counted_time(id, at, 1), {});
+  }
   void record(const Id& id, At at, const Beside& payload) noexcept requires(carries) {
-    window_.record_in_room(id, time_of(id, at), to_bytes(payload));
+    window_.record_in_room(id, counted_time(id, at, 1), to_bytes(payload));
   }
   void release_one(const Id&) noexcept { window_.release_room(); }
   [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept {
@@ -328,12 +331,12 @@ class TimeWindowRing
   void insert_all(std::span<const Id> ids, At at, const auto& payload_of, const auto& tell_first,
                   std::span<Verdict> verdicts) noexcept {
     if constexpr (window_time == WindowTime::id) {
-      const auto when = [&](const Id& id) { return time_of(id, at); };
+      const auto when = [&](const Id& id) { return counted_time(id, at, 1); };
       window_.insert(
           ids, when, payload_of, tell_first, [] { return false; }, verdicts);
     } else {
       if (ids.empty()) return detail::require_equal_sizes(ids.size(), verdicts.size());
-      const std::int64_t instant = time_of(ids.front(), at);
+      const std::int64_t instant = counted_time(ids.front(), at, ids.size());
       const auto when = [&](const Id&) { return instant; };
       window_.insert(
           ids, when, payload_of, tell_first, [] { return false; }, verdicts);
@@ -380,26 +383,21 @@ class TimeWindowRing
     if constexpr (!by_event) {
       return window_.shifted(at.now.since_epoch().count());
     } else {
-      return led(at.event, at.now, ahead);
+      return detail::led(at.event, at.now, lead_, ahead);
     }
-  }
-  [[nodiscard]] std::int64_t led(Instant event, Instant now, bool& ahead) const noexcept {
-    const Instant latest_allowed = now + lead_;
-    ahead = lead_ != Duration::max() && event > latest_allowed;
-    return (ahead ? latest_allowed : event).since_epoch().count();
   }
   [[nodiscard]] std::int64_t time_of(const Id& id, At at, bool& ahead) const noexcept {
     if constexpr (window_time == WindowTime::id) {
       const auto carried = id.time();
-      return led(carried ? *carried : at.event, at.now, ahead);
+      return detail::led(carried ? *carried : at.event, at.now, lead_, ahead);
     } else {
       return own_time(at, ahead);
     }
   }
-  [[nodiscard]] std::int64_t time_of(const Id& id, At at) noexcept {
+  [[nodiscard]] std::int64_t counted_time(const Id& id, At at, std::size_t messages) noexcept {
     bool ahead = false;
     const std::int64_t instant = time_of(id, at, ahead);
-    if (ahead) window_.count_event_ahead();
+    if (ahead) window_.count_events_ahead(messages);
     return instant;
   }
 

@@ -25,6 +25,7 @@
 #include <idem/detail/memory/generation_filter.hpp>
 #include <idem/detail/memory/generation_plan.hpp>
 #include <idem/detail/memory/generation_state.hpp>
+#include <idem/detail/memory/window_rules.hpp>
 #include <idem/memory/time_window_options.hpp>
 #include <idem/memory/window_filter_options.hpp>
 
@@ -347,9 +348,7 @@ class WindowBloomFilter
     if constexpr (!by_event) {
       return filter_.clock().shifted(at.now.since_epoch().count());
     } else {
-      const Instant latest_allowed = at.now + lead_;
-      ahead = lead_ != Duration::max() && at.event > latest_allowed;
-      return (ahead ? latest_allowed : at.event).since_epoch().count();
+      return detail::led(at.event, at.now, lead_, ahead);
     }
   }
   [[nodiscard]] std::int64_t counted_time(At at, std::size_t messages) noexcept {

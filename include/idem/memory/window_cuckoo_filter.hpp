@@ -118,7 +118,7 @@ class WindowCuckooFilter : detail::NoLossyKeys<WindowCuckooFilter<Id, window_mod
       for (Verdict& verdict : verdicts) verdict = Verdict::full;
       return;
     }
-    tell(at);
+    tell(at, ids.size());
     in_ring(ids, [&](const Table::Place& place, std::size_t i) {
       verdicts[i] = insert_at<usual>(place);
     });
@@ -301,7 +301,9 @@ class WindowCuckooFilter : detail::NoLossyKeys<WindowCuckooFilter<Id, window_mod
   [[nodiscard]] static Verdict verdict_of(bool held) noexcept {
     return held ? Verdict::probable_duplicate : Verdict::fresh;
   }
-  void tell(At at) noexcept { clock_.tell(clock_.shifted(at.now.since_epoch().count())); }
+  void tell(At at, std::size_t messages = 1) noexcept {
+    clock_.tell(clock_.shifted(at.now.since_epoch().count()), messages);
+  }
   [[nodiscard]] std::uint64_t generation_at(At at) const noexcept {
     return clock_.after(clock_.shifted(at.now.since_epoch().count())).generation;
   }

@@ -99,11 +99,12 @@ class GenerationClock {
     then.granule = is_by_count() ? 0 : Rules::granule(time, length_);
     return then;
   }
-  void tell(std::int64_t time) noexcept {
+  // By so many messages.
+  void tell(std::int64_t time, std::uint64_t messages = 1) noexcept {
     if (now_.started && time == now_.latest) return;
     if (now_.started && time < now_.latest) {
       if constexpr (by_event) return;
-      ++counts_.clock_went_back;
+      counts_.clock_went_back += messages;
     }
     const State then = after(time);
     const std::uint64_t before = now_.generation;

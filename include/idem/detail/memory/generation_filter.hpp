@@ -39,7 +39,7 @@ class GenerationFilter {
               Verdict* verdicts) noexcept {
     if (count == 0) return;
     if (blocks_.blocks() == 0) return answer_all(count, Verdict::full, verdicts);
-    clock_.tell(time);
+    clock_.tell(time, count);
     if (clock_.is_stale(clock_.now(), time)) {
       clock_.count_stale(count);
       return answer_all(count, Verdict::stale, verdicts);

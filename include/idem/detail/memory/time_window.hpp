@@ -178,7 +178,9 @@ class TimeWindow {
   }
   [[nodiscard]] std::int64_t shift() const noexcept { return room_.clock().shift; }
   [[nodiscard]] std::int64_t floor() const noexcept { return room_.clock().floor; }
-  void count_event_ahead() noexcept { ++room_.counts().events_ahead; }
+  void count_events_ahead(std::uint64_t messages) noexcept {
+    room_.counts().events_ahead += messages;
+  }
 
   // As WindowRoom has it.
   [[nodiscard]] static std::uint64_t bytes_for(std::uint64_t ids, std::uint64_t granules,

@@ -52,4 +52,13 @@ struct WindowRules {
   }
 };
 
+// The time an event counts as: its own, but no further ahead of `now` than `lead`; whether it was is
+// `ahead`.
+[[nodiscard]] constexpr std::int64_t led(Instant event, Instant now, Duration lead,
+                                         bool& ahead) noexcept {
+  const Instant latest_allowed = now + lead;
+  ahead = lead != Duration::max() && event > latest_allowed;
+  return (ahead ? latest_allowed : event).since_epoch().count();
+}
+
 }  // namespace idem::inline IDEM_ABI::detail
