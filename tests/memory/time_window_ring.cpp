@@ -478,6 +478,24 @@ TEST_CASE("a snapshot: every prefix and every flipped bit is refused or is itsel
   CHECK(Event::decode(twice, options).error().code == ErrorCode::bad_value);
 }
 
+TEST_CASE_TEMPLATE("a snapshot: an id older than the beginning of time is refused", R, Sliding,
+                   Event) {
+  const typename R::Options options{.window = 10ns, .granularity = 1ns, .seed = seed};
+  R ring(options);
+  CHECK(ring.insert(id(1), {.now = Instant::min()}) == Verdict::fresh);
+  std::vector<std::byte> bytes = encoded(ring);
+  REQUIRE(R::decode(bytes, options).has_value());
+  // The age is the last of them.
+  for (const std::size_t from_end : {4U, 1U}) {
+    std::vector<std::byte> patched(bytes);
+    patched[patched.size() - from_end] = std::byte{1};
+    const auto loaded = R::decode(patched, options);
+    REQUIRE(!loaded.has_value());
+    CHECK(loaded.error().code == ErrorCode::bad_value);
+    CHECK(loaded.error().position == bytes.size() - 4);
+  }
+}
+
 TEST_CASE("equal histories, equal bytes: whatever the seed and however the index came to be") {
   Ring a({.window = 1h, .seed = idem::Seed{1, 1}});
   Ring b({.window = 1h, .expected_keys = 100'000, .seed = idem::Seed{2, 2}});

@@ -176,8 +176,9 @@ template <class Window, class In, class GetPayload>
         return error(ErrorCode::truncated, "window id");
       entry.stamp = granule;
       if (shape.stamped) {
-        entry.stamp = window.last_granule() - age;
-        if (entry.stamp > window.last_granule() || !window.may_have(entry))
+        const bool fits = window.last_granule() >= lowest + std::int64_t{age};
+        if (fits) entry.stamp = window.last_granule() - age;
+        if (!fits || !window.may_have(entry))
           return Error{ErrorCode::bad_value, in.position() - 4, "window stamp"};
       }
       switch (window.restore(entry)) {
