@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
 
@@ -84,4 +87,13 @@ TEST_CASE("keys from rate and window") {
   CHECK(keys_in_window(1000, 10min, 1s) == 601'000);
   CHECK(keys_in_window(0.3, 1s) == 1);
   CHECK(keys_in_window(0, 24h) == 0);
+  // As many as a number of keys can be, and one more.
+  CHECK(keys_in_window(0xffff'ffffp0 - 0.5, 1s) == 0xffff'ffffU);
+  if (sizeof(std::size_t) == 4) {
+    CHECK(contains(refusal([] { (void)keys_in_window(0xffff'ffffp0 + 0.5, 1s); }),
+                   "keys_in_window keys is 4294967296; it must be less than 2^32"));
+  } else {
+    CHECK(keys_in_window(0xffff'ffffp0 + 0.5, 1s) == static_cast<std::size_t>(0x1p32));
+    CHECK(keys_in_window(0x1p53 - 1, 1s) == static_cast<std::size_t>(0x1p53 - 1));
+  }
 }

@@ -116,8 +116,13 @@ constexpr void require_not_negative(Duration value, std::string_view field) {
       (static_cast<double>(window.count()) + static_cast<double>(granularity.count())) / 1e9;
   const double keys = fresh_per_second * seconds;
   if (!(keys < 0x1p53)) detail::invalid_option("keys_in_window keys", keys, "less than 2^53");
-  const auto whole = static_cast<std::size_t>(keys);
-  return static_cast<double>(whole) < keys ? whole + 1 : whole;
+  const auto whole = static_cast<std::uint64_t>(keys);
+  const std::uint64_t count = static_cast<double>(whole) < keys ? whole + 1 : whole;
+  if constexpr (sizeof(std::size_t) < sizeof count) {
+    if (count > std::numeric_limits<std::size_t>::max())
+      detail::invalid_option("keys_in_window keys", count, "less than 2^32");
+  }
+  return static_cast<std::size_t>(count);
 }
 
 }  // namespace idem::inline IDEM_ABI
