@@ -38,6 +38,31 @@ constexpr RetrySchedule coap_non{
     .retries = 4, .first_backoff = 2s, .jitter_factor = 1.5, .max_latency = 100s};
 static_assert(window_for(coap_non) == Duration(145s));
 
+// The default of Kafka's producer, without its delivery time-out: no constant if each were a step.
+constexpr RetrySchedule kafka{
+    .retries = 2'147'483'647, .first_backoff = 100ms, .max_backoff = 1s, .attempt_timeout = 1s};
+static_assert(transmit_span(kafka) == Duration(4s + 1500ms + std::int64_t{2'147'483'643} * 2s));
+static_assert(transmit_span({.retries = 2'147'483'647, .first_backoff = 1s, .backoff_factor = 1}) ==
+              Duration(2'147'483'647s));
+static_assert(transmit_span({.retries = 2'147'483'647, .attempt_timeout = 10s}) == Duration::max());
+
+// As the definition says, wait by wait.
+Duration span_by_steps(const RetrySchedule& schedule) {
+  constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
+  const auto add = [](std::int64_t a, std::int64_t b) { return a > highest - b ? highest : a + b; };
+  const auto longest = static_cast<double>(schedule.max_backoff.count());
+  auto backoff = static_cast<double>(schedule.first_backoff.count());
+  std::int64_t span = 0;
+  for (std::uint32_t i = 0; i < schedule.retries; ++i) {
+    const double wait = (backoff < longest ? backoff : longest) * schedule.jitter_factor;
+    const std::int64_t step =
+        add(schedule.attempt_timeout.count(), idem::detail::round_up_nanoseconds(wait));
+    span = add(span, step);
+    backoff *= schedule.backoff_factor;
+  }
+  return std::min(Duration::nanoseconds(span), schedule.delivery_timeout);
+}
+
 }  // namespace
 
 TEST_CASE("a schedule is as long as its waits and attempts") {
@@ -57,6 +82,43 @@ TEST_CASE("a schedule is as long as its waits and attempts") {
       window_for(
           {.retries = 10, .first_backoff = 100ms, .delivery_timeout = 2min, .max_latency = 24h}) ==
       Duration(24h + 102300ms));
+}
+
+TEST_CASE("waits that grow no more are taken together, and come to the same") {
+  const auto ns = [](std::int64_t count) { return Duration::nanoseconds(count); };
+  const Duration spans[] = {ns(0),         ns(1),          ns(2),         ns(7),
+                            ns(1'000'003), Duration(100s), ns(1LL << 61), Duration::max()};
+  for (const std::uint32_t retries : {0U, 1U, 2U, 3U, 5U, 40U, 130U}) {
+    for (const double backoff_factor : {1.0, 1.0 + 0x1p-52, 1.25, 2.0, 1e18}) {
+      for (const double jitter_factor : {1.0, 1.0625, 1.5, 1e18}) {
+        for (const Duration first : spans) {
+          for (const Duration most : spans) {
+            for (const Duration attempt : spans) {
+              for (const Duration end : spans) {
+                const RetrySchedule schedule{.retries = retries,
+                                             .first_backoff = first,
+                                             .backoff_factor = backoff_factor,
+                                             .max_backoff = most,
+                                             .jitter_factor = jitter_factor,
+                                             .attempt_timeout = attempt,
+                                             .delivery_timeout = end};
+                if (transmit_span(schedule) != span_by_steps(schedule)) {
+                  CAPTURE(retries);
+                  CAPTURE(backoff_factor);
+                  CAPTURE(jitter_factor);
+                  CAPTURE(first.count());
+                  CAPTURE(most.count());
+                  CAPTURE(attempt.count());
+                  CAPTURE(end.count());
+                  FAIL("another span");
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("what does not fit is for ever, and an endless loop of no waits is none") {

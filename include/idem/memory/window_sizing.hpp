@@ -46,6 +46,12 @@ namespace detail {
   return saturating_add(a, b);
 }
 
+[[nodiscard]] constexpr std::int64_t multiply_spans(std::int64_t span,
+                                                    std::uint32_t times) noexcept {
+  constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
+  return times != 0 && span > highest / times ? highest : span * times;
+}
+
 // Nanoseconds rounded up; what does not fit is for ever.
 [[nodiscard]] constexpr std::int64_t round_up_nanoseconds(double value) noexcept {
   if (!(value < 0x1p63)) return std::numeric_limits<std::int64_t>::max();
@@ -59,7 +65,11 @@ constexpr void require_not_negative(Duration value, std::string_view field) {
 
 }  // namespace detail
 
-// The time from a sender's first transmission to its last, at the longest.
+// The time from a sender's first transmission to its last, at the longest. Takes a step for each wait
+// until they grow no more.
+//
+// Errors  a span that is negative, or a factor that is less than 1 or no number, throws
+//         std::invalid_argument.
 [[nodiscard]] constexpr Duration transmit_span(const RetrySchedule& schedule) {
   detail::require_not_negative(schedule.first_backoff, "RetrySchedule.first_backoff");
   detail::require_not_negative(schedule.max_backoff, "RetrySchedule.max_backoff");
@@ -79,8 +89,13 @@ constexpr void require_not_negative(Duration value, std::string_view field) {
     const std::int64_t step =
         detail::add_spans(schedule.attempt_timeout.count(), detail::round_up_nanoseconds(wait));
     if (step == 0) break;
+    const double next = backoff * schedule.backoff_factor;
+    if (!(backoff < longest) || next <= backoff) {
+      span = detail::add_spans(span, detail::multiply_spans(step, schedule.retries - i));
+      break;
+    }
     span = detail::add_spans(span, step);
-    backoff *= schedule.backoff_factor;
+    backoff = next;
   }
   return Duration::nanoseconds(span < end ? span : end);
 }
@@ -91,6 +106,9 @@ constexpr void require_not_negative(Duration value, std::string_view field) {
 //
 // A window by event time, whose retries carry the time they were sent at, needs the same. Add the
 // allowed lateness where events also arrive late for other reasons.
+//
+// Errors  a span that is negative, or a factor that is less than 1 or no number, throws
+//         std::invalid_argument.
 [[nodiscard]] constexpr Duration window_for(const RetrySchedule& schedule) {
   detail::require_not_negative(schedule.max_latency, "RetrySchedule.max_latency");
   detail::require_not_negative(schedule.max_reply_latency, "RetrySchedule.max_reply_latency");
