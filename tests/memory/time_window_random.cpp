@@ -172,8 +172,6 @@ void run(std::uint64_t seed, std::uint64_t operations, std::int64_t window,
           break;
         }
         case 3: {
-          // The mark, not the stamp, says which of two fixed events came first; the oracle has none.
-          if (by_event<Ring> && !slides<Ring>) break;
           Ring other(options);
           WindowOracle<std::uint64_t> expected(shape);
           for (int k = 0; k < 300; ++k) {

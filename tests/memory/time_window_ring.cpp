@@ -510,6 +510,22 @@ TEST_CASE("equal histories, equal bytes: whatever the seed and however the index
   CHECK(encoded(a) == encoded(b));
 }
 
+TEST_CASE("merged fixed windows keep the time that arrived first, as one window told both") {
+  const Event::Options options{.window = 1000ns, .granularity = 10ns};
+  Event early(options), late(options), both(options);
+  for (Event* ring : {&early, &both}) CHECK(ring->insert(id(1), event(100)) == Verdict::fresh);
+  for (Event* ring : {&late, &both}) CHECK(ring->insert(id(2), event(200)) == Verdict::fresh);
+  // An older event that arrived later.
+  CHECK(late.insert(id(1), event(50)) == Verdict::fresh);
+  CHECK(both.insert(id(1), event(50)) == Verdict::duplicate);
+  Event merged(late);
+  REQUIRE(merged.merge(early));
+  CHECK(encoded(merged) == encoded(both));
+  CHECK(merged.check(id(1), event(1099)) == Verdict::duplicate);
+  REQUIRE(early.merge(late));
+  CHECK(encoded(early) == encoded(both));
+}
+
 TEST_CASE("merging needs windows of one shape") {
   Ring a({.window = 10ns, .granularity = 1ns});
   const Ring b({.window = 11ns, .granularity = 1ns});

@@ -53,8 +53,8 @@ namespace idem::inline IDEM_ABI {
 // Complexity  O(1), in the worst case too, but for the probes of the index, which are expected.
 //             Expiry visits nothing. No call rehashes; see most_work_a_call.
 // Threads     const members may run together; anything else needs a lock around it.
-// Errors      options that are nonsense throw std::invalid_argument; copying and merging throw
-//             std::bad_alloc. Everything else is noexcept.
+// Errors      options that are nonsense, and merging windows that do not fit together, throw
+//             std::invalid_argument; copying throws std::bad_alloc. Everything else is noexcept.
 // Example     docs/time-windows.md
 template <class Id, WindowMode window_mode = WindowMode::fixed,
           WindowTime window_time = WindowTime::arrival, class PayloadT = void,
@@ -225,8 +225,11 @@ class TimeWindowRing
   static constexpr std::uint64_t most_work_a_call = Window::most_work_a_call;
 
   // Adds what the other window remembers: afterwards an id is remembered if either did. Of two times
-  // for one id, fixed keeps the earlier and sliding the later; the payload is that of the earlier
-  // arrival. The clock is the later of both. false: there is no room, and nothing has changed.
+  // for one id sliding keeps the later, and fixed that of the earlier arrival, as one window would
+  // that had been told both, though its event may be the later one; of two that arrived in one granule
+  // its own. The payload is that of the earlier arrival, and an id that outlived a window by being
+  // refreshed counts as having arrived since. The clock is the later of both. false: there is no
+  // room, or no memory, and nothing has changed.
   //
   // Errors  windows of different length or granularity, or whose clocks were restarted differently,
   //         throw std::invalid_argument.
