@@ -526,6 +526,30 @@ TEST_CASE("merged fixed windows keep the time that arrived first, as one window 
   CHECK(encoded(early) == encoded(both));
 }
 
+TEST_CASE_TEMPLATE("what was counted since it was made is not less after a merge", R, Ring, Sliding,
+                   Event) {
+  R ring({.window = 100ns, .granularity = 10ns, .seed = seed});
+  for (std::uint64_t i = 0; i < 20'000; ++i)
+    REQUIRE(ring.insert(id(i), event(10, 10)) == Verdict::fresh);
+  ring.advance(event(1000, 1000));
+  R other({.window = 100ns, .granularity = 10ns, .seed = seed});
+  CHECK(other.insert(id(1), event(1000, 1000)) == Verdict::fresh);
+  const idem::TimeWindowCounters before = ring.counters();
+  CHECK(before.longest_probe > 1);
+  CHECK(before.most_work > 8);
+  REQUIRE(ring.merge(other));
+  CHECK(ring.counters().longest_probe == before.longest_probe);
+  CHECK(ring.counters().most_work == before.most_work);
+  CHECK(ring.counters().index_resizes > before.index_resizes);
+  // The other way the many are what the merge itself adds.
+  R many({.window = 100ns, .granularity = 10ns, .seed = seed});
+  for (std::uint64_t i = 0; i < 20'000; ++i)
+    REQUIRE(many.insert(id(i), event(1000, 1000)) == Verdict::fresh);
+  REQUIRE(other.merge(many));
+  CHECK(other.counters().longest_probe > 1);
+  CHECK(other.counters().most_work > 8);
+}
+
 TEST_CASE("merging needs windows of one shape") {
   Ring a({.window = 10ns, .granularity = 1ns});
   const Ring b({.window = 11ns, .granularity = 1ns});

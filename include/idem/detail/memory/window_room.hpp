@@ -272,6 +272,8 @@ class WindowRoom {
     counts_.stale += before.stale;
     counts_.events_ahead += before.events_ahead;
     counts_.index_resizes += before.index_resizes;
+    counts_.most_work = larger(counts_.most_work, before.most_work);
+    counts_.longest_probe = larger(counts_.longest_probe, before.longest_probe);
     clock_.shift = shift;
     return true;
   }
