@@ -273,4 +273,39 @@ TEST_CASE("what other memories forget early is counted under one name") {
   }
 }
 
+// Fills it beyond what it holds, clears it, and goes on.
+template <class Memory>
+void keeps_its_early_evictions(const typename Memory::Options& options) {
+  using Seen =
+      Deduplicator<Uuid,
+                   Policy<idem::Remember<Memory>, idem::Counters, idem::AcceptFalseDuplicates>>;
+  Seen seen({.memory = options});
+  for (std::uint64_t key = 1; key <= 1'000; ++key)
+    (void)seen.insert(Uuid(key, key), {.now = at(0)});
+  const std::uint64_t evicted = seen.counters().early_evictions;
+  CHECK(evicted > 500);
+  seen.clear();
+  CHECK(seen.counters().early_evictions == evicted);
+  Seen other(Memory(seen.memory()));
+  CHECK(other.counters().early_evictions == evicted);
+  for (std::uint64_t key = 1; key <= 1'000; ++key)
+    (void)other.insert(Uuid(key, key), {.now = at(0)});
+  CHECK(other.counters().early_evictions == 2 * evicted);
+}
+
+TEST_CASE("early evictions are those since the memory was made, cleared or not") {
+  constexpr Duration window = Duration::nanoseconds(1'000'000);
+  constexpr idem::Seed seed{1, 2};
+  const idem::TimeWindowOptions ring{
+      .window = window, .max_keys = 100, .when_full = idem::WhenFull::forget_oldest, .seed = seed};
+  keeps_its_early_evictions<idem::TimeWindowRing<Uuid>>(ring);
+  const idem::WindowFilterOptions filter{.window = window,
+                                         .expected_keys = 100,
+                                         .false_positive_rate = 1e-9,
+                                         .when_crowded = idem::WhenCrowded::forget_oldest,
+                                         .seed = seed};
+  keeps_its_early_evictions<idem::WindowBloomFilter<Uuid>>(filter);
+  keeps_its_early_evictions<idem::InverseFilter<Uuid>>({.size = idem::bytes(64), .seed = seed});
+}
+
 }  // namespace

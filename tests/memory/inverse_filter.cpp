@@ -72,7 +72,6 @@ class InverseOracle {
   void clear() {
     for (auto& queue : queues_) queue.clear();
     zero_ = false;
-    forgotten_ = 0;
   }
   [[nodiscard]] std::uint64_t size() const {
     std::uint64_t sum = zero_ ? 1 : 0;

@@ -24,8 +24,10 @@ struct DeduplicatorCounters {
   std::uint64_t forgotten_failures = 0;
   // Fresh messages that were answered `probable_duplicate`, as refute() was told.
   std::uint64_t refuted = 0;
-  // Keys that the memory forgot before their time, where it counts that; 0 otherwise. What was pushed
-  // out of an InverseFilter is among them, and a producer that a tracker forgot at its cap.
+  // Keys that the memory forgot before their time since that was made or loaded, cleared or not, and
+  // where it counts that; 0 otherwise. A Deduplicator that goes on from a memory goes on from its
+  // count. What was pushed out of an InverseFilter is among them, and a producer that a tracker forgot
+  // at its cap.
   std::uint64_t early_evictions = 0;
 
   [[nodiscard]] constexpr std::uint64_t operator[](Verdict verdict) const noexcept {

@@ -114,7 +114,7 @@ class InverseFilter : detail::NoLossyKeys<InverseFilter<Id, HashT>, Id> {
   [[nodiscard]] std::uint64_t size() const noexcept { return lines_.held(); }
   // The most it can remember, the id of zeros apart.
   [[nodiscard]] std::uint64_t capacity() const noexcept { return lines_.heap_bytes() / sizeof(Id); }
-  // The ids pushed out since the last clear(): promises that could not be kept.
+  // The ids pushed out since it was made, cleared or not: promises that could not be kept.
   [[nodiscard]] std::uint64_t forgotten() const noexcept { return lines_.forgotten(); }
 
   [[nodiscard]] std::size_t memory_bytes() const noexcept {

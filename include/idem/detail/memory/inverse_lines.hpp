@@ -106,7 +106,6 @@ class InverseLines {
   void clear() noexcept {
     lines_.clear();
     held_ = 0;
-    forgotten_ = 0;
     holds_zero_ = false;
   }
 
