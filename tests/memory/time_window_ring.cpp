@@ -229,6 +229,12 @@ TEST_CASE("a payload is the first one's") {
   CHECK(first == idem::Digest{9, 9});
   CHECK(ring.insert(id(1), at(1), {3, 4}, first) == Verdict::duplicate);
   CHECK(first == idem::Digest{1, 2});
+  first = {9, 9};
+  CHECK(ring.check(id(2), at(1), first) == Verdict::fresh);
+  CHECK(ring.check(id(1), at(10), first) == Verdict::fresh);
+  CHECK(first == idem::Digest{9, 9});
+  CHECK(ring.check(id(1), at(1), first) == Verdict::duplicate);
+  CHECK(first == idem::Digest{1, 2});
   const auto loaded = Carrying::decode(encoded(ring), {.window = 10ns, .granularity = 1ns});
   REQUIRE(loaded.has_value());
   Carrying copy(*loaded);
@@ -310,6 +316,26 @@ TEST_CASE("bytes an id, and a burst's memory is given back") {
     CHECK(ring.counters().longest_probe < 20);
   }
   CHECK(allocations().live == before.live);
+}
+
+TEST_CASE("granules are counted one by one only while there is a hole") {
+  constexpr std::int64_t window = 10'000;
+  Ring ring({.window = Duration::nanoseconds(window), .granularity = 1ns, .seed = seed});
+  for (std::int64_t i = 0; i < 4'000; ++i)
+    REQUIRE(ring.insert(id(static_cast<std::uint64_t>(i)), at(i)) == Verdict::fresh);
+  CHECK(ring.forget(id(3)));
+  ring.advance(at(window + 9));
+  CHECK(ring.size() == 3'990);
+  CHECK(ring.counters().most_work <= Ring::most_work_a_call);
+  // The hole went with its granule, so these are not looked at.
+  ring.advance(at(window + 1'009));
+  CHECK(ring.size() == 2'990);
+  CHECK(ring.counters().most_work <= Ring::most_work_a_call);
+  // Another one is looked for.
+  CHECK(ring.forget(id(3'999)));
+  ring.advance(at(window + 2'009));
+  CHECK(ring.size() == 1'989);
+  CHECK(ring.counters().most_work >= 1'000);
 }
 
 TEST_CASE("claims stand on a window") {
