@@ -10,8 +10,6 @@
 // takes fresh memory has as much of it used and given back beforehand, outside the clock. A round more comes
 // first and is not counted.
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -25,12 +23,15 @@
 #include <idem/memory/uuid_set.hpp>
 #include <idem/snapshot/snapshot.hpp>
 
+#include "fresh_memory.hpp"
 #include "harness.hpp"
 
 namespace {
 
+using bench::have_at_hand;
 using bench::median;
 using bench::mix;
+using bench::with_fresh;
 
 template <class Run>
 double time_of(Run&& run) {
@@ -44,31 +45,8 @@ double time_of(Run&& run) {
   std::exit(1);
 }
 
-// run(memory) on so much memory fresh from the system, which gets it back.
-template <class Run>
-void with_fresh(std::size_t size, bool huge_pages, Run&& run) {
-  constexpr std::size_t page = std::size_t{1} << 21;
-  const std::size_t whole = size + page;
-  void* const raw =
-      ::mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (raw == MAP_FAILED) fail("no memory");
-  // Advice only: a system without huge pages gives others.
-  (void)::madvise(raw, whole, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-  const std::size_t ahead = (page - reinterpret_cast<std::uintptr_t>(raw) % page) % page;
-  auto* const to = static_cast<std::byte*>(raw) + ahead;
-  run(to);
-  asm volatile("" : : "r"(to) : "memory");
-  (void)::munmap(raw, whole);
-}
-
 void copy_to_fresh(const std::byte* from, std::size_t size, bool huge_pages) {
   with_fresh(size, huge_pages, [&](std::byte* to) { std::memcpy(to, from, size); });
-}
-
-void have_at_hand(std::size_t size) {
-  with_fresh(size, true, [&](std::byte* memory) {
-    for (std::size_t at = 0; at < size; at += 4096) memory[at] = std::byte{1};
-  });
 }
 
 struct Row {
