@@ -59,4 +59,13 @@ TEST_CASE("ExactSet: room that a key did not need is given back") {
   CHECK(seen.size() == 1);
 }
 
+TEST_CASE("ExactSet: reserve comes on top of the room that was taken") {
+  idem::ExactSet<std::uint64_t> seen;
+  for (std::uint64_t n = 0; n < 1'000; ++n) REQUIRE(seen.reserve_one(n));
+  seen.reserve(1'000);
+  const std::size_t bytes = seen.memory_bytes();
+  for (std::uint64_t n = 1'000; n < 2'000; ++n) REQUIRE(seen.insert(n) == Verdict::fresh);
+  CHECK(seen.memory_bytes() == bytes);
+}
+
 }  // namespace

@@ -31,10 +31,6 @@
 
 namespace idem::inline IDEM_ABI {
 
-// What the growth of a set has cost: steps, ids moved by all of them, the most bytes that one of them
-// moved, and ids that met a full block and were placed under another seed.
-using SetWork = detail::TableWork;
-
 template <class Id, class PayloadT, HashPolicy HashT>
 class IdMap;
 

@@ -20,6 +20,7 @@
 #include <idem/detail/memory/id_bucket.hpp>
 #include <idem/detail/memory/id_table.hpp>
 #include <idem/detail/memory/wide_id.hpp>
+#include <idem/memory/set_options.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
@@ -152,7 +153,7 @@ class FrontierTable {
     return true;
   }
   // Counts the ids of an array that came here, and what it had cost.
-  void moved_in(const TableWork& before) noexcept {
+  void moved_in(const SetWork& before) noexcept {
     work_.steps += before.steps;
     work_.ids_moved += before.ids_moved;
     work_.most_bytes = larger(work_.most_bytes, before.most_bytes);
@@ -174,7 +175,7 @@ class FrontierTable {
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
     return memory_.bytes() + overflow_.heap_bytes();
   }
-  [[nodiscard]] const TableWork& work() const noexcept { return work_; }
+  [[nodiscard]] const SetWork& work() const noexcept { return work_; }
   void limit(ByteSize byte_limit) noexcept { byte_limit_ = byte_limit; }
 
   // Fetches what a call on the key will touch first.
@@ -899,7 +900,7 @@ class FrontierTable {
   std::uint64_t initialised_ = 0;  // the lowest new block that ids may be in
   Memory memory_;
   ByteSize byte_limit_;
-  TableWork work_;
+  SetWork work_;
   Overflow overflow_;
 };
 

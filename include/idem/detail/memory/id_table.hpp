@@ -18,16 +18,9 @@
 #include <idem/detail/core/fail.hpp>
 #include <idem/detail/core/words.hpp>
 #include <idem/detail/memory/hash_order.hpp>
+#include <idem/memory/set_options.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
-
-// What growth has cost so far.
-struct TableWork {
-  std::uint64_t steps = 0;       // arrays copied, or blocks emptied
-  std::uint64_t ids_moved = 0;   // by all of them
-  std::uint64_t most_bytes = 0;  // moved by one of them
-  std::uint64_t overflowed = 0;  // ids that met a full block and went under another seed
-};
 
 // An exact set of fixed-width ids: open addressing, linear probing, backward-shift erase, one array
 // of ids.
@@ -85,7 +78,7 @@ class IdTable {
   }
   void limit(ByteSize byte_limit) noexcept { byte_limit_ = byte_limit; }
   [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept { return slot_of(hash_, id); }
-  [[nodiscard]] const TableWork& work() const noexcept { return work_; }
+  [[nodiscard]] const SetWork& work() const noexcept { return work_; }
 
   // Fetches what a call on the id will touch first.
   [[gnu::always_inline]] inline void prefetch(const Id& id) const noexcept {
@@ -383,7 +376,7 @@ class IdTable {
   bool holds_zero_ = false;
   Hash hash_;
   ByteSize byte_limit_;
-  TableWork work_;
+  SetWork work_;
 };
 
 }  // namespace idem::inline IDEM_ABI::detail

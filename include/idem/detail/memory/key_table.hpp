@@ -159,9 +159,11 @@ class KeyTable {
     return true;
   }
 
+  // Besides the room that was taken.
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
+    if (count > std::numeric_limits<std::size_t>::max() - taken_) return false;
     std::size_t capacity = set_.bucket_count();
-    while (room_for(capacity) < count) {
+    while (room_for(capacity) < count + taken_) {
       if (capacity > std::numeric_limits<std::size_t>::max() / 4 / (sizeof(K) + 1)) return false;
       capacity = next_capacity(capacity);
     }

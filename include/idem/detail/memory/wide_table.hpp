@@ -18,6 +18,7 @@
 #include <idem/detail/memory/hash_order.hpp>
 #include <idem/detail/memory/id_table.hpp>
 #include <idem/detail/memory/wide_id.hpp>
+#include <idem/memory/set_options.hpp>
 
 namespace idem::inline IDEM_ABI::detail {
 
@@ -49,7 +50,7 @@ class WideTable {
   }
   [[nodiscard]] const Hash& hash() const noexcept { return hash_.hash(); }
   [[nodiscard]] std::uint64_t slot(const Id& id) const noexcept { return hash_.slot(id).hash; }
-  [[nodiscard]] TableWork work() const noexcept {
+  [[nodiscard]] SetWork work() const noexcept {
     return blocks_.has_begun() ? blocks_.work() : array_.work();
   }
 
