@@ -359,6 +359,29 @@ TEST_CASE("every prefix and every flipped bit is refused") {
   CHECK(OffsetLedger::restore(77, large).error().code == ErrorCode::limit_exceeded);
 }
 
+TEST_CASE("the limit on a checkpoint, as bytes and as text, to the byte and without one") {
+  OffsetLedger ledger;
+  for (std::int64_t i = 0; i < 40; ++i) CHECK(ledger.deliver(i, {}) == Verdict::fresh);
+  for (std::int64_t i = 1; i < 40; i += 3) CHECK(ledger.complete(i, 0) == Verdict::fresh);
+  std::int64_t next = 0;
+  const auto bytes = saved(ledger, next);
+  std::string text(ledger.checkpoint_characters(), '#');
+  REQUIRE(ledger.checkpoint_text(text, 0).size == text.size());
+  constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t limit : {bytes.size(), bytes.size() + 1, none - 5, none - 4, none}) {
+    CAPTURE(limit);
+    CHECK(OffsetLedger::restore(next, bytes, {.max_checkpoint_bytes = limit}).has_value());
+    CHECK(OffsetLedger::restore_text(next, text, {.max_checkpoint_bytes = limit}).has_value());
+  }
+  for (const std::size_t limit : {std::size_t{0}, std::size_t{1}, bytes.size() - 1}) {
+    CAPTURE(limit);
+    CHECK(OffsetLedger::restore(next, bytes, {.max_checkpoint_bytes = limit}).error().code ==
+          ErrorCode::limit_exceeded);
+    CHECK(OffsetLedger::restore_text(next, text, {.max_checkpoint_bytes = limit}).error().code ==
+          ErrorCode::limit_exceeded);
+  }
+}
+
 TEST_CASE("what still fits: exactly for one, and never too much for many") {
   Rng rng(11);
   for (int round = 0; round < 60; ++round) {

@@ -200,7 +200,7 @@ class LedgerEngine {
                                                   std::string_view text) noexcept {
     if (text.empty()) return restore(committed, {});
     const std::size_t most = text.size() / 4 * 3 + 3;
-    if (most > max_checkpoint_ + 5) {
+    if (most > 5 && most - 5 > max_checkpoint_) {
       return Error{ErrorCode::limit_exceeded, max_checkpoint_, "checkpoint"};
     }
     auto* const bytes = allocate_array<std::byte>(most);
