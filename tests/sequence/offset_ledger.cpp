@@ -218,6 +218,20 @@ TEST_CASE("nonsense") {
   CHECK(!OffsetLedger::restore(-5, {}).has_value());
 }
 
+TEST_CASE("a committed offset that there cannot be is a bad value, whatever comes with it") {
+  constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
+  const std::vector<std::byte> bytes(20);
+  for (const std::int64_t committed :
+       {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}, highest}) {
+    CAPTURE(committed);
+    CHECK(OffsetLedger::restore(committed, {}).error().code == ErrorCode::bad_value);
+    CHECK(OffsetLedger::restore(committed, bytes).error().code == ErrorCode::bad_value);
+    CHECK(OffsetLedger::restore_text(committed, "").error().code == ErrorCode::bad_value);
+    CHECK(OffsetLedger::restore_text(committed, "AAAA").error().code == ErrorCode::bad_value);
+  }
+  CHECK(OffsetLedger::restore(highest - 2, {}, {.next = -1})->next() == highest - 2);
+}
+
 TEST_CASE("a former owner is fenced") {
   OffsetLedger ledger({.owner_epoch = 3});
   for (std::int64_t i = 0; i < 6; ++i) CHECK(ledger.deliver(i, {}) == Verdict::fresh);

@@ -74,7 +74,7 @@ class OffsetLedger {
   [[nodiscard]] static Result<OffsetLedger> restore(std::int64_t committed,
                                                     std::span<const std::byte> checkpoint,
                                                     Options options = Options()) {
-    options.next = committed < 0 ? 0 : committed;
+    options.next = 0;
     OffsetLedger ledger(options);
     if (const auto error = ledger.engine_.restore(committed, checkpoint)) return *error;
     return Result<OffsetLedger>(std::move(ledger));
@@ -82,7 +82,7 @@ class OffsetLedger {
   [[nodiscard]] static Result<OffsetLedger> restore_text(std::int64_t committed,
                                                          std::string_view checkpoint,
                                                          Options options = Options()) {
-    options.next = committed < 0 ? 0 : committed;
+    options.next = 0;
     OffsetLedger ledger(options);
     if (const auto error = ledger.engine_.restore_text(committed, checkpoint)) return *error;
     return Result<OffsetLedger>(std::move(ledger));

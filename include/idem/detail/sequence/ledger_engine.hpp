@@ -136,13 +136,17 @@ class LedgerEngine {
     return verdict;
   }
 
+  // Into a ledger in which nothing was delivered.
   [[nodiscard]] std::optional<Error> restore(std::int64_t committed,
                                              std::span<const std::byte> bytes) noexcept {
     const auto fault = [](ErrorCode code, std::size_t position, std::string_view what) {
       return std::optional<Error>(Error{code, position, what});
     };
     if (!is_offset(committed)) return fault(ErrorCode::bad_value, 0, "committed offset");
-    if (bytes.empty()) return std::nullopt;
+    if (bytes.empty()) {
+      window_.adopt(committed, nullptr, 0);
+      return std::nullopt;
+    }
     if (bytes.size() > max_checkpoint_) {
       return fault(ErrorCode::limit_exceeded, max_checkpoint_, "checkpoint");
     }
@@ -183,7 +187,10 @@ class LedgerEngine {
         as_runs != (runs_bytes <= length / 8 + (length % 8 != 0))) {
       return fault(ErrorCode::bad_value, in.position(), "checkpoint map");
     }
-    if (count == 0) return std::nullopt;
+    if (count == 0) {
+      window_.adopt(committed, nullptr, 0);
+      return std::nullopt;
+    }
     auto* const bounds = allocate_array<std::int64_t>(count + 1);
     if (bounds == nullptr) return fault(ErrorCode::out_of_memory, 0, "checkpoint");
     bounds[0] = committed;
