@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -106,6 +107,45 @@ TEST_CASE("an origin or rule outside its enumeration is poisoned") {
   m.rule = static_cast<idem::MarkerRule>(9);
   CHECK(t.mark(m, {}).verdict == Verdict::poisoned);
   CHECK(t.size() == 0);
+}
+
+TEST_CASE("a range of all numbers there are: its tail begins at an expected number, or is none") {
+  constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
+  const auto all_after = [](std::int64_t first) {
+    idem::Strict64Tracker tracker({.seed = 1});
+    CHECK(tracker.append(batch(1, first, highest), {0, highest - first}, {}).verdict ==
+          Verdict::fresh);
+    return tracker.judge(batch(1, 0, highest));
+  };
+  // Nothing is expected any more: all of it is behind, and no part of it fresh.
+  for (const std::int64_t first : {highest, highest - 5, std::int64_t{1}}) {
+    CAPTURE(first);
+    const Judgement answer = all_after(first);
+    CHECK(answer.verdict == Verdict::unknown);
+    CHECK(answer.reason == SequenceReason::lost_state);
+    CHECK(answer.expected == -1);
+    CHECK(answer.fresh_first == -1);
+    CHECK(answer.fresh_last == -1);
+  }
+
+  idem::Strict64Tracker begun({.seed = 1});
+  CHECK(begun.append(batch(1, 0, 0), {0, 0}, {}).verdict == Verdict::fresh);
+  CHECK(begun.append(batch(1, 1, 2), {1, 2}, {}).verdict == Verdict::fresh);
+  Judgement answer = begun.judge(batch(1, 0, highest));
+  CHECK(answer.verdict == Verdict::overlap);
+  CHECK(answer.reason == SequenceReason::partly_seen);
+  CHECK(answer.fresh_first == 3);
+  CHECK(answer.fresh_last == highest);
+
+  idem::Strict64Tracker halves({.seed = 1});
+  const std::int64_t half = highest / 2;
+  CHECK(halves.append(batch(1, 0, half), {0, half}, {}).verdict == Verdict::fresh);
+  CHECK(halves.append(batch(1, half + 1, highest), {0, highest - half - 1}, {}).verdict ==
+        Verdict::fresh);
+  answer = halves.judge(batch(1, 0, highest));
+  CHECK(answer.verdict == Verdict::overlap);
+  CHECK(answer.reason == SequenceReason::regrouped);
+  CHECK(answer.fresh_first == -1);
 }
 
 TEST_CASE("options that are nonsense") {

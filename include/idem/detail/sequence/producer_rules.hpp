@@ -242,15 +242,19 @@ struct ProducerRules {
       answer.reason = SequenceReason::ahead;
       return answer;
     }
-    // How many of the batch's numbers lie before the expected one: all, or the tail is fresh.
-    const std::int64_t before =
-        expected < 0 ? length + 1 : Numbers::distance(batch.first_sequence, expected);
-    const bool has_tail = before <= length;
+    // How many of the batch's numbers lie before the expected one: all, or the tail is fresh. All the
+    // numbers there are would be one too many for a signed count.
+    const auto steps = static_cast<std::uint64_t>(length);
+    const std::uint64_t before =
+        expected < 0
+            ? steps + 1
+            : static_cast<std::uint64_t>(Numbers::distance(batch.first_sequence, expected));
+    const bool has_tail = before <= steps;
     if (has_tail) {
       answer.fresh_first = expected;
       answer.fresh_last = batch.last_sequence;
     }
-    if (seen(record, batch.first_sequence, has_tail ? before : length + 1)) {
+    if (seen(record, batch.first_sequence, has_tail ? before : steps + 1)) {
       answer.verdict = Verdict::overlap;
       answer.reason = has_tail ? SequenceReason::partly_seen : SequenceReason::regrouped;
     } else if (record.history_lost) {
@@ -265,7 +269,7 @@ struct ProducerRules {
 
   // Whether `count` numbers from `first` on are all in batches of the ring.
   [[nodiscard]] static bool seen(const Record& record, std::int64_t first,
-                                 std::int64_t count) noexcept {
+                                 std::uint64_t count) noexcept {
     for (std::size_t pass = 0; pass < look_back; ++pass) {
       bool advanced = false;
       for (std::size_t age = record.count; age-- != 0;) {
@@ -275,9 +279,9 @@ struct ProducerRules {
         const std::int64_t into = Numbers::distance(record.first_of(at), first);
         if (into < 0 || into > record.range[at].length) continue;
         const std::int64_t covered = record.range[at].length - into;  // less one
-        if (covered >= count - 1) return true;
+        if (static_cast<std::uint64_t>(covered) >= count - 1) return true;
         first = Numbers::increment(first, covered + 1);
-        count -= covered + 1;
+        count -= static_cast<std::uint64_t>(covered) + 1;
         advanced = true;
       }
       if (!advanced) return false;
