@@ -50,6 +50,38 @@ TEST_CASE("offsets count the sequence numbers up, over the wrap too") {
   CHECK(seen.memory().tracker().end_offset() == 108);
 }
 
+TEST_CASE("every range of a small circle is recorded as it was judged, over the wrap too") {
+  constexpr std::int64_t modulus = 16;
+  using Tracker = idem::BasicProducerTracker<idem::SequenceMode::kafka, 2, modulus>;
+  for (std::int64_t first = 0; first < modulus; ++first) {
+    for (std::int64_t last = 0; last < modulus; ++last) {
+      CAPTURE(first);
+      CAPTURE(last);
+      idem::SequenceMemory<Tracker> seen;
+      const std::int64_t length = (last - first + modulus) % modulus;
+      const Verdict expected = length < modulus / 2 ? Verdict::fresh : Verdict::poisoned;
+      CHECK(seen.check(batch(1, 0, first, last), now) == expected);
+      CHECK(seen.insert(batch(1, 0, first, last), now) == expected);
+      if (expected != Verdict::fresh) continue;
+      CHECK(seen.tracker().end_offset() == length + 1);
+      CHECK(seen.insert(batch(1, 0, first, last), now) == Verdict::duplicate);
+      const std::int64_t next = (last + 1) % modulus;
+      CHECK(seen.insert(batch(1, 0, next, next), now) == Verdict::fresh);
+    }
+  }
+}
+
+TEST_CASE("numbers that do not wrap are recorded up to the last offset there is") {
+  constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
+  idem::SequenceMemory<idem::Strict64Tracker> seen;
+  CHECK(seen.insert(batch(1, 0, 0, std::int64_t{1} << 40), now) == Verdict::fresh);
+  CHECK(seen.tracker().end_offset() == (std::int64_t{1} << 40) + 1);
+  CHECK(seen.insert(batch(2, 0, highest, highest), now) == Verdict::fresh);
+  CHECK(seen.insert(batch(3, 0, highest, highest - 1), now) == Verdict::poisoned);
+  CHECK(seen.insert(batch(3, 0, 0, highest), now) == Verdict::poisoned);
+  CHECK(seen.tracker().end_offset() == (std::int64_t{1} << 40) + 2);
+}
+
 TEST_CASE("nonsense is poisoned and changes nothing") {
   constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();

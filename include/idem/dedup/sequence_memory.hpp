@@ -113,9 +113,7 @@ class SequenceMemory {
   [[nodiscard]] OffsetRange next_offsets(const ProducerBatch& batch) const noexcept {
     const std::int64_t begin = tracker_.end_offset();
     if (batch.first_sequence < 0 || batch.last_sequence < 0) return {begin, begin};
-    constexpr std::int64_t wrap = std::int64_t{1} << 31;
-    const std::int64_t distance = batch.last_sequence - batch.first_sequence;
-    const std::int64_t length = distance < 0 ? distance + wrap : distance;
+    const std::int64_t length = Tracker::distance(batch.first_sequence, batch.last_sequence);
     if (length < 0 || length > std::numeric_limits<std::int64_t>::max() - begin) {
       return {begin, begin};
     }

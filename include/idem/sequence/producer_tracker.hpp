@@ -26,7 +26,7 @@ namespace idem::inline IDEM_ABI {
 
 // What kind of numbers a producer counts with.
 enum class SequenceMode : std::uint8_t {
-  kafka,     // 0 .. 2^31 - 1, and then 0 again; the rules of a Kafka partition
+  kafka,     // 0 .. modulus - 1, and then 0 again; the rules of a Kafka partition
   strict64,  // the same rules over 0 .. 2^63 - 1, each used once
 };
 
@@ -73,6 +73,9 @@ struct ProducerTrackerOptions {
 // Look-back   a client with at most N batches in flight can only ever retry one of its newest N, so
 //             look_back must be at least its max.in.flight.requests.per.connection. Kafka's client
 //             refuses more than 5 for this reason; nothing negotiates it.
+// Modulus     where the numbers wrap: 2^31, Kafka's, or another even number from 4 up to that. A
+//             batch may have half of them at most, and a number is behind another when the way back
+//             is no longer than the way forward. strict64 has none.
 // Complexity  O(look_back). No call that judges allocates.
 // Threads     const members may run together; anything else needs a lock around it.
 // Errors      options that are nonsense throw std::invalid_argument; copying throws std::bad_alloc.
@@ -83,6 +86,9 @@ template <SequenceMode mode = SequenceMode::kafka, std::size_t look_back_ = 5,
           std::int64_t modulus = std::int64_t{1} << 31>
 class BasicProducerTracker {
   static_assert(look_back_ >= 1 && look_back_ <= 32, "the look-back is 1 to 32 batches");
+  static_assert(mode != SequenceMode::kafka ||
+                    (modulus >= 4 && modulus % 2 == 0 && modulus <= (std::int64_t{1} << 31)),
+                "the modulus is an even number from 4 to 2^31");
 
  public:
   using Options = ProducerTrackerOptions;
@@ -91,6 +97,13 @@ class BasicProducerTracker {
   explicit BasicProducerTracker(const Options& options = Options())
       : engine_(limits_of(options), options.unknown_producer, options.max_claims,
                 options.end_offset) {}
+
+  // Steps from one sequence number up to another, over the wrap where there is one; below zero where
+  // there is none and `to` comes first. A batch has one number more. Neither may be negative.
+  [[nodiscard]] static constexpr std::int64_t distance(std::int64_t from,
+                                                       std::int64_t to) noexcept {
+    return Numbers::distance(from, to);
+  }
 
   // What append() or claim() would answer for lack of room excepted; changes nothing.
   [[nodiscard]] Judgement judge(const ProducerBatch& batch) const noexcept {
