@@ -304,10 +304,10 @@ class Deduplicator : detail::NoLossyKeys<Deduplicator<K, P>, K> {
   // new: counts that, where there are Counters, and records it where the filter keeps that apart from
   // what made it think so, as a window must; beside an IdentityMemory's filter under the other
   // identities too. False: there was no room to.
-  bool refute(const K& key, At at) noexcept requires(errors.may_drop) {
+  [[nodiscard]] bool refute(const K& key, At at) noexcept requires(errors.may_drop) {
     return access_.refute(key, at);
   }
-  bool refute(const K& key) noexcept requires(errors.may_drop && !needs_time) {
+  [[nodiscard]] bool refute(const K& key) noexcept requires(errors.may_drop && !needs_time) {
     return refute(key, timeless);
   }
 

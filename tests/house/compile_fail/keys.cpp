@@ -21,6 +21,14 @@ void literals(idem::TimeWindowRing<std::uint64_t>& window, idem::BloomFilter<std
   (void)filter.check(42);
   (void)seen.insert(42);
 }
+using Guess =
+    idem::Policy<idem::Remember<idem::BloomFilter<idem::Digest>>, idem::AcceptFalseDuplicates>;
+bool texts(idem::Deduplicator<std::string, Guess>& guessed,
+           idem::Deduplicator<std::string, idem::Policy<idem::CompareContent>>& seen,
+           idem::Instant now) {
+  return guessed.refute("a") && guessed.refute("a", {.now = now}) && seen.first_content("a") &&
+         seen.first_content("a", {.now = now});
+}
 
 #elif CASE == 1  // must-fail: names no member
 template <>
@@ -210,6 +218,55 @@ auto lossy(idem::Id64Set& seen, Price price) { return seen.insert(price); }
 template <>
 struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
 auto lossy(idem::Deduplicator<std::string>& seen) { return seen.insert(nullptr); }
+
+#elif CASE == 24  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Text =
+    idem::Deduplicator<std::string, idem::Policy<idem::Remember<idem::BloomFilter<idem::Digest>>,
+                                                 idem::AcceptFalseDuplicates>>;
+auto lossy(Text& seen, idem::Instant now) {
+  (void)now;
+  return seen.refute({"a", "b"});
+}
+
+#elif CASE == 25  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Text =
+    idem::Deduplicator<std::string, idem::Policy<idem::Remember<idem::BloomFilter<idem::Digest>>,
+                                                 idem::AcceptFalseDuplicates>>;
+auto lossy(Text& seen, idem::Instant now) {
+  (void)now;
+  return seen.refute({"a", "b"}, {.now = now});
+}
+
+#elif CASE == 26  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Text = idem::Deduplicator<std::string, idem::Policy<idem::CompareContent>>;
+auto lossy(Text& seen, idem::Instant now) {
+  (void)now;
+  return seen.first_content({"a", "b"});
+}
+
+#elif CASE == 27  // must-fail: deleted
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+using Text = idem::Deduplicator<std::string, idem::Policy<idem::CompareContent>>;
+auto lossy(Text& seen, idem::Instant now) {
+  (void)now;
+  return seen.first_content({"a", "b"}, {.now = now});
+}
+
+#elif CASE == 28  // must-fail: nodiscard|discarded
+template <>
+struct idem::KeyTraits<Order> : idem::DigestOf<&Order::tenant> {};
+// False is not recorded.
+using Text =
+    idem::Deduplicator<std::string, idem::Policy<idem::Remember<idem::BloomFilter<idem::Digest>>,
+                                                 idem::AcceptFalseDuplicates>>;
+void ignored(Text& seen) { seen.refute("a"); }
 #endif
 
 idem::Deduplicator<Order> seen;

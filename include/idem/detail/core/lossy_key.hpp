@@ -92,6 +92,14 @@ class NoLossyKeys {
   = delete;
   void claim(Strings, At, auto&&...) requires TextKey<K>
   = delete;
+  void first_content(Strings, auto&&...) const requires TextKey<K>
+  = delete;
+  void first_content(Strings, At) const requires TextKey<K>
+  = delete;
+  void refute(Strings, auto&&...) requires TextKey<K>
+  = delete;
+  void refute(Strings, At) requires TextKey<K>
+  = delete;
   void forget(Strings) requires TextKey<K>
   = delete;
   void digest(Strings) const requires TextKey<K>
