@@ -710,21 +710,46 @@ namespace {
 // Says 8 bytes and writes others.
 struct Liar : Counter {
   std::size_t words = 0;
+  bool says_how_it_went = false;
   bool write_state(idem::StateWriter& out) const {
     for (std::size_t i = 0; i < words; ++i) out.u64(i);
-    return true;
+    return says_how_it_went ? out.ok() : true;
+  }
+};
+// Writes a part, and has no memory for the rest.
+struct Poor : Counter {
+  bool write_state(idem::StateWriter& out) const {
+    out.u32(1);
+    return false;
   }
 };
 
 }  // namespace
 
 TEST_CASE("a component that writes other than it said is found out") {
-  for (const std::size_t words : {std::size_t{0}, std::size_t{2}, std::size_t{20'000}}) {
-    Liar liar;
-    liar.words = words;
-    Bytes bytes;
-    CHECK(idem::save(liar, {}, bytes).error().code == ErrorCode::bad_length);
-    const auto sink = [](std::span<const std::byte>) { return true; };
-    CHECK(idem::save(liar, {}, sink).error().code == ErrorCode::bad_length);
+  const auto sink = [](std::span<const std::byte>) { return true; };
+  for (const bool says_how_it_went : {false, true}) {
+    for (const std::size_t words : {std::size_t{0}, std::size_t{2}, std::size_t{20'000}}) {
+      CAPTURE(says_how_it_went);
+      CAPTURE(words);
+      Liar liar;
+      liar.words = words;
+      liar.says_how_it_went = says_how_it_went;
+      Bytes bytes;
+      CHECK(idem::save(liar, {}, bytes).error().code == ErrorCode::bad_length);
+      CHECK(idem::save(liar, {}, sink).error().code == ErrorCode::bad_length);
+    }
   }
+  Bytes bytes;
+  CHECK(idem::save(Poor(), {}, bytes).error().code == ErrorCode::out_of_memory);
+  CHECK(idem::save(Poor(), {}, sink).error().code == ErrorCode::out_of_memory);
+}
+
+TEST_CASE("a sink that fails is what is told, whatever the component wrote") {
+  Liar liar;
+  liar.words = 20'000;
+  liar.says_how_it_went = true;
+  int pieces = 0;
+  const auto sink = [&](std::span<const std::byte>) { return ++pieces < 2; };
+  CHECK(idem::save(liar, {}, sink).error().code == ErrorCode::write_failed);
 }

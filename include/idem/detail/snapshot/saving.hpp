@@ -70,6 +70,12 @@ template <class C>
   return chain;
 }
 
+// What it means that a component's write_state() came back with false, where no sink failed: the
+// writer fails for more than was said, and is as it was where there is no memory.
+[[nodiscard]] inline ErrorCode unwritten(const StateWriter& out) noexcept {
+  return out.ok() ? ErrorCode::out_of_memory : ErrorCode::bad_length;
+}
+
 template <class C>
 [[nodiscard]] Result<std::uint64_t> save_framed(const C& component, const Frame& frame,
                                                 std::span<const std::byte> position,
@@ -78,7 +84,7 @@ template <class C>
   const auto body = static_cast<std::size_t>(frame.body_bytes());
   StateWriter out(to.subspan(header, body), frame.shape.bytes,
                   write_header(frame, position, to.first(header)));
-  if (!component.write_state(out)) return Error{ErrorCode::out_of_memory, header, "payload"};
+  if (!component.write_state(out)) return Error{unwritten(out), header, "payload"};
   if (!out.finish()) return Error{ErrorCode::bad_length, header, "payload"};
   store_little(to.data() + header + body, frame_end);
   return frame.total_bytes();
@@ -146,7 +152,7 @@ template <class C, class Sink>
   const bool written = component.write_state(out);
   const bool finished = written && out.finish();
   if (target.failed) return failure(ErrorCode::write_failed);
-  if (!written) return Error{ErrorCode::out_of_memory, header, "payload"};
+  if (!written) return Error{unwritten(out), header, "payload"};
   if (!finished) return Error{ErrorCode::bad_length, header, "payload"};
   store_little(buffer.first(frame_end_bytes).data(), frame_end);
   if (!target.take(buffer.first(frame_end_bytes))) return failure(ErrorCode::write_failed);
