@@ -42,10 +42,6 @@ struct RetrySchedule {
 
 namespace detail {
 
-[[nodiscard]] constexpr std::int64_t add_spans(std::int64_t a, std::int64_t b) noexcept {
-  return saturating_add(a, b);
-}
-
 [[nodiscard]] constexpr std::int64_t multiply_spans(std::int64_t span,
                                                     std::uint32_t times) noexcept {
   constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
@@ -86,15 +82,15 @@ constexpr void require_not_negative(Duration value, std::string_view field) {
   std::int64_t span = 0;
   for (std::uint32_t i = 0; i < schedule.retries && span < end; ++i) {
     const double wait = (backoff < longest ? backoff : longest) * schedule.jitter_factor;
-    const std::int64_t step =
-        detail::add_spans(schedule.attempt_timeout.count(), detail::round_up_nanoseconds(wait));
+    const std::int64_t step = detail::saturating_add(schedule.attempt_timeout.count(),
+                                                     detail::round_up_nanoseconds(wait));
     if (step == 0) break;
     const double next = backoff * schedule.backoff_factor;
     if (!(backoff < longest) || next <= backoff) {
-      span = detail::add_spans(span, detail::multiply_spans(step, schedule.retries - i));
+      span = detail::saturating_add(span, detail::multiply_spans(step, schedule.retries - i));
       break;
     }
-    span = detail::add_spans(span, step);
+    span = detail::saturating_add(span, step);
     backoff = next;
   }
   return Duration::nanoseconds(span < end ? span : end);
@@ -114,9 +110,9 @@ constexpr void require_not_negative(Duration value, std::string_view field) {
   detail::require_not_negative(schedule.max_reply_latency, "RetrySchedule.max_reply_latency");
   detail::require_not_negative(schedule.processing_delay, "RetrySchedule.processing_delay");
   std::int64_t window = transmit_span(schedule).count();
-  window = detail::add_spans(window, schedule.max_latency.count());
-  window = detail::add_spans(window, schedule.processing_delay.count());
-  return Duration::nanoseconds(detail::add_spans(window, schedule.max_reply_latency.count()));
+  window = detail::saturating_add(window, schedule.max_latency.count());
+  window = detail::saturating_add(window, schedule.processing_delay.count());
+  return Duration::nanoseconds(detail::saturating_add(window, schedule.max_reply_latency.count()));
 }
 
 // How many keys are in a window at most, when `fresh_per_second` different ones arrive: those of

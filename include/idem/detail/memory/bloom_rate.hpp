@@ -10,7 +10,6 @@
 
 namespace idem::inline IDEM_ABI::detail {
 
-inline constexpr double bloom_block_bits = 512;
 // The chance that one key leaves a given bit of a word clear.
 inline constexpr double bloom_word_clear = 63.0 / 64;
 

@@ -47,7 +47,6 @@ class OffsetWindow {
 
   [[nodiscard]] std::size_t open() const noexcept { return open_; }
   [[nodiscard]] std::size_t held() const noexcept { return count_; }
-  [[nodiscard]] std::int64_t delivered_end() const noexcept { return delivered_end_; }
   [[nodiscard]] std::uint64_t heap_bytes() const noexcept {
     return room_ * sizeof(Delivery) + bounds_ * sizeof(std::int64_t);
   }
