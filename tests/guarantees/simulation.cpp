@@ -353,6 +353,13 @@ TEST_CASE("options that are nonsense say which, and so do faults of a program's 
                        std::invalid_argument);
   CHECK_THROWS_AS((void)(simulate<Outside, Plain>({.copies = 0})), std::invalid_argument);
   CHECK_THROWS_AS((void)(simulate<Outside, Plain>({.workers = 0})), std::invalid_argument);
+  // One run is asked for in the same words.
+  const Schedule pause = parse_schedule("pause@0");
+  CHECK_THROWS_WITH_AS((void)(replay<Outside, Plain>({.workers = 0}, pause)),
+                       "idem: SimulationOptions.workers is 0; it must be at least 1",
+                       std::invalid_argument);
+  CHECK_THROWS_AS((void)(replay<Outside, Plain>({.messages = 0}, pause)), std::invalid_argument);
+  CHECK_THROWS_AS((void)(replay<Outside, Plain>({.copies = 0}, pause)), std::invalid_argument);
   struct Broken {
     Broken(World&, Outside&) { throw std::logic_error("a fault of my own"); }
     void handle(const Delivery&) {}

@@ -26,6 +26,7 @@ namespace idem::inline IDEM_ABI::testing {
 // Guarantee   every combination of up to that many faults, at every combination of steps, or the
 //             random ones of `seeds`. The same options give the same report, provided that Process
 //             and Outside depend on nothing else: give a Deduplicator a seed, the time is now().
+// Errors      options that are nonsense throw std::invalid_argument, here and in replay().
 // Example     docs/guarantees.md
 template <class Outside, class Process>
 [[nodiscard]] SimulationReport simulate(const SimulationOptions& options = {}) {

@@ -21,13 +21,7 @@ template <class Outside, class Process>
 class SimulationSearch {
  public:
   explicit SimulationSearch(const testing::SimulationOptions& options) : options_(options) {
-    const auto at_least_1 = [](const char* field, std::uint64_t value) {
-      if (value < 1) invalid_option(field, value, "at least 1");
-    };
-    at_least_1("SimulationOptions.messages", options.messages);
-    at_least_1("SimulationOptions.copies", options.copies);
-    at_least_1("SimulationOptions.workers", options.workers);
-    at_least_1("SimulationOptions.steps_per_fault", options.steps_per_fault);
+    validate(options);
     budget_.of = {options.crashes,  options.amnesias, options.pauses,
                   options.refusals, options.lies,     options.timers};
     budget_.all = options.max_faults;
@@ -36,6 +30,7 @@ class SimulationSearch {
   // The list of steps of one run.
   [[nodiscard]] static std::string replay(const testing::SimulationOptions& options,
                                           const testing::Schedule& schedule) {
+    validate(options);
     FaultPlan plan(schedule);
     std::string trace = "schedule: " + to_string(schedule) + '\n';
     SimulatedRun<Outside, Process> run(options, plan, &trace);
@@ -71,6 +66,16 @@ class SimulationSearch {
   }
 
  private:
+  static void validate(const testing::SimulationOptions& options) {
+    const auto at_least_1 = [](const char* field, std::uint64_t value) {
+      if (value < 1) invalid_option(field, value, "at least 1");
+    };
+    at_least_1("SimulationOptions.messages", options.messages);
+    at_least_1("SimulationOptions.copies", options.copies);
+    at_least_1("SimulationOptions.workers", options.workers);
+    at_least_1("SimulationOptions.steps_per_fault", options.steps_per_fault);
+  }
+
   RunOutcome run(FaultPlan& plan) {
     return SimulatedRun<Outside, Process>(options_, plan, nullptr).go();
   }
