@@ -44,6 +44,7 @@ THIRD_PARTY = {
 # Standard headers that cost every user compile time, or bring in what idem does not do (clocks, streams), and the
 # files that may include them all the same. Headers of idem::abseil may: abseil costs more than all of these together.
 HEAVY = {
+    "algorithm": r"",
     "chrono": r"",
     "ctime": r"",
     "filesystem": r"",
@@ -207,6 +208,7 @@ PLANTS = [
     ("memory/planted.hpp", "#include <xxhash.h>", "not from here"),
     ("core/planted.hpp", "#include <chrono>", "too heavy"),
     ("dedup/planted.hpp", "#include <iostream>", "too heavy"),
+    ("detail/memory/planted.hpp", "#include <algorithm>", "too heavy"),
     ("memory/planted.hpp", "#include <sys/mman.h>", "belong in detail/"),
     ("memory/planted.hpp", "#include \"idem/core/planted_target.hpp\"", "write #include <...>"),
     ("memory/planted.hpp", "#include <idem/core/absent.hpp>", "no such header"),
