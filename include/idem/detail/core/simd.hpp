@@ -5,8 +5,9 @@
 #include <idem/detail/abi.hpp>
 
 // Kernels for several instruction sets in one plain build: each is compiled for its own set by a
-// `target` attribute, and the processor is asked once, when an object is made. They are written
-// with vector types rather than intrinsics, whose header costs more than all of idem.
+// `target` attribute. The processor is asked once, when an object is made, but by Xxh3Hash, which
+// holds its seed alone and asks at each long digest. They are written with vector types rather than
+// intrinsics, whose header costs more than all of idem.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define IDEM_X86_KERNELS 1
 #define IDEM_TARGET_AVX2 __attribute__((target("avx2")))
