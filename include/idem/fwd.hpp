@@ -7,11 +7,11 @@
 #include <cstdint>
 
 #include <idem/detail/abi.hpp>
+#include <idem/detail/verdict.hpp>
 
 namespace idem::inline IDEM_ABI {
 
 // core/
-enum class Verdict : std::uint8_t;
 enum class Action : std::uint8_t;
 enum class ErrorCode : std::uint8_t;
 struct Errors;

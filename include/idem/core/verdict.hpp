@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <idem/detail/abi.hpp>
+#include <idem/detail/verdict.hpp>
 
 namespace idem::inline IDEM_ABI {
 
@@ -13,19 +14,19 @@ namespace idem::inline IDEM_ABI {
 // answered. One that is thrown away draws a warning, since a `full` that nobody read is a message
 // that nobody recorded. A component returns only those it can mean; each component's page lists
 // them.
-enum class [[nodiscard]] Verdict : std::uint8_t{
-    unknown = 0,  // nobody could answer: a store is away, history was lost, state is still loading
-    fresh,        // first sight: process it; of a commit: recorded, nobody was faster
-    duplicate,    // seen before, for certain
-    probable_duplicate,  // a filter says seen; nothing exact confirms it
-    in_progress,         // somebody holds a claim on it right now
-    conflict,            // the same key came before with other content
-    stale,               // older than the horizon reaches: nobody can tell
-    gap,                 // a sequence number ahead of the next expected one
-    overlap,             // a range partly seen, with a fresh tail
-    fenced,              // sent or held by an owner or epoch that has been replaced
-    full,                // no room or no memory: nothing was recorded
-    poisoned,            // attempts exhausted
+enum class Verdict : std::uint8_t {
+  unknown = 0,  // nobody could answer: a store is away, history was lost, state is still loading
+  fresh,        // first sight: process it; of a commit: recorded, nobody was faster
+  duplicate,    // seen before, for certain
+  probable_duplicate,  // a filter says seen; nothing exact confirms it
+  in_progress,         // somebody holds a claim on it right now
+  conflict,            // the same key came before with other content
+  stale,               // older than the horizon reaches: nobody can tell
+  gap,                 // a sequence number ahead of the next expected one
+  overlap,             // a range partly seen, with a fresh tail
+  fenced,              // sent or held by an owner or epoch that has been replaced
+  full,                // no room or no memory: nothing was recorded
+  poisoned,            // attempts exhausted
 };
 
 // What a consumer may do with a message. Only `skip` may be acknowledged without processing.
