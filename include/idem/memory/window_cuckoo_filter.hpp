@@ -182,13 +182,11 @@ class WindowCuckooFilter : detail::NoLossyKeys<WindowCuckooFilter<Id, window_mod
   [[nodiscard]] double load() const noexcept {
     return capacity() == 0 ? 0 : static_cast<double>(size()) / static_cast<double>(capacity());
   }
-  // The chance that the next fresh id is taken for seen: eight slots are looked at, each holds one of
-  // the 8191 fingerprints there are with the probability `load`.
+  // The chance that the next fresh id is taken for seen: eight slots are looked at, and what is held
+  // in both buckets of an id is different, each one of 8191.
   [[nodiscard]] double false_positive_rate() const noexcept { return rate_at(load()); }
   [[nodiscard]] static constexpr double rate_at(double load) noexcept {
-    const double miss = 1 - load / static_cast<double>(Table::fingerprints);
-    const double misses = (miss * miss) * (miss * miss);
-    return 1 - misses * misses;
+    return 8 * load / static_cast<double>(Table::fingerprints);
   }
 
   // Fingerprints moved since it was made.
