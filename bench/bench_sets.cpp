@@ -11,9 +11,12 @@
 // beside those of an empty loop: on a machine with other work these are mostly the machine's.
 // --memory grows each set to N keys once and tells what it holds, and the most it held, at sixteen sizes a decade.
 //
-// Not a Google Benchmark program: here all contenders take turns within a round, on thread CPU time,
-// and ratios are taken within it, which matters more than what a framework offers. Every contender
-// gets the same keys in the same batches and a seeded hash, and huge pages or what the system gives.
+// Not a Google Benchmark program: here all contenders take turns within a round, in another order each
+// time, on thread CPU time, and ratios are taken within it, which matters more than what a framework
+// offers. Every contender gets the same keys in the same batches and a seeded hash, and huge pages or
+// what the system gives; absl::flat_hash_set once more with its own prefetch, 16 keys ahead. After the
+// inserts every key comes once more, in another order: the duplicates. One contender runs twice under
+// two names, and what lies between the two is the noise.
 
 #include <malloc.h>
 #include <sys/mman.h>
@@ -74,6 +77,8 @@ std::size_t held = 0;
 std::size_t peak = 0;
 
 constexpr std::size_t huge_page = std::size_t{1} << 21;
+// From here on a set is far larger than any cache, and what its memory costs is the machine's.
+constexpr std::size_t many_keys = 4'000'000;
 
 // Counts what peers hold, and asks for huge pages behind large arrays as our sets do.
 template <class T>
@@ -113,34 +118,45 @@ struct SeededHash {
 struct Result {
   double most_moved = 0;  // bytes, by one insert
   double ns = 0;
+  double duplicate_ns = 0;
   double bytes = 0;
   double peak_bytes = 0;
   std::size_t fresh = 0;
+  std::size_t repeats_taken_for_fresh = 0;
 };
 
-// insert(ids) returns how many were fresh.
+Uuid nth(std::uint64_t n) { return Uuid::make_v4(mix(n + 1), mix((n + 1) ^ 0x5555555500000000)); }
+
+// insert(ids) returns how many were fresh. Nanoseconds a key that nth_of(i) makes.
+template <class Insert, class NthOf>
+double pass(Insert& insert, std::size_t& fresh, const NthOf& nth_of) {
+  std::vector<Uuid> ids(batch);
+  double ns = 0;
+  for (std::size_t done = 0; done < keys; done += batch) {
+    const std::size_t count = std::min(batch, keys - done);
+    for (std::size_t i = 0; i < count; ++i) ids[i] = nth_of(done + i);
+    const std::span<const Uuid> given(ids.data(), count);
+    const double begin = bench::thread_ns();
+    fresh += insert(given);
+    ns += bench::thread_ns() - begin;
+  }
+  return ns / static_cast<double>(keys);
+}
+
 template <class Insert>
 Result run(Insert&& insert) {
   Result result;
-  std::vector<Uuid> ids(batch);
-  std::uint64_t next = 0;
-  for (std::size_t done = 0; done < keys; done += batch) {
-    const std::size_t count = std::min(batch, keys - done);
-    for (std::size_t i = 0; i < count; ++i) {
-      ++next;
-      ids[i] = Uuid::make_v4(mix(next), mix(next ^ 0x5555555500000000));
-    }
-    const std::span<const Uuid> given(ids.data(), count);
-    const double begin = bench::thread_ns();
-    result.fresh += insert(given);
-    result.ns += bench::thread_ns() - begin;
-  }
-  result.ns /= static_cast<double>(keys);
+  result.ns = pass(insert, result.fresh, [](std::size_t i) { return nth(i); });
+  // A prime, so that every key comes once.
+  constexpr std::uint64_t stride = 2'654'435'761;
+  std::size_t again = 0;
+  result.duplicate_ns = pass(insert, again, [](std::size_t i) { return nth(i * stride % keys); });
+  result.repeats_taken_for_fresh = again;
   return result;
 }
 
 template <class Set>
-Result run_peer(bool sized) {
+Result run_peer(bool sized, std::size_t prefetched_ahead = 0) {
   held = peak = 0;
   Set set;
   touches = sized;
@@ -148,7 +164,13 @@ Result run_peer(bool sized) {
   touches = false;
   Result result = run([&](std::span<const Uuid> ids) {
     std::size_t fresh = 0;
-    for (const Uuid& id : ids) fresh += set.insert(id).second;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if constexpr (requires { set.prefetch(ids[i]); }) {
+        if (prefetched_ahead != 0 && i + prefetched_ahead < ids.size())
+          set.prefetch(ids[i + prefetched_ahead]);
+      }
+      fresh += set.insert(ids[i]).second;
+    }
     return fresh;
   });
   result.bytes = static_cast<double>(held) / static_cast<double>(keys);
@@ -234,67 +256,104 @@ void for_each_peer(const Visit& visit_chosen, const Missing& missing_chosen) {
 #else
   missing("ankerl::unordered_dense::set", "needs -DIDEM_PEER_ANKERL_DIR");
 #endif
-  visit.template operator()<std::unordered_set<Uuid, SeededHash, Equal, Heap>>(
-      "std::unordered_set (slow)");
+  // The slow one. Of many keys it leaves the machine's memory to nobody for half a minute.
+  if (keys < many_keys || !chosen_peers.empty()) {
+    visit.template operator()<std::unordered_set<Uuid, SeededHash, Equal, Heap>>(
+        "std::unordered_set (slow)");
+  }
 }
 
 struct Contender {
   const char* name;
   std::function<Result()> run;
   std::vector<Result> results = {};
-  std::vector<double> ratios = {};
+
+  [[nodiscard]] std::vector<double> all(double Result::*time) const {
+    std::vector<double> times;
+    for (const Result& result : results) times.push_back(result.*time);
+    return times;
+  }
 };
+
+// Every contender once, in an order of the round's own. False: one counted wrongly.
+bool take_turns(std::vector<Contender>& contenders, bool sized, std::uint64_t round) {
+  std::vector<Contender*> order;
+  for (Contender& contender : contenders) order.push_back(&contender);
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[mix(round * 64 + i) % i]);
+  for (Contender* const contender : order) {
+    // What the one before leaves is not to be paid for by this one: pages that a virtual machine got from
+    // its host, or gave back. As much as the hungriest holds at once.
+    if (keys >= many_keys) {
+      (void)malloc_trim(0);
+      if (!sized) bench::have_at_hand(keys * 76);
+    }
+    contender->results.push_back(contender->run());
+    const Result& result = contender->results.back();
+    if (result.fresh != keys || result.repeats_taken_for_fresh != 0) {
+      std::printf("%s counted %zu fresh ids, and %zu once more\n", contender->name, result.fresh,
+                  result.repeats_taken_for_fresh);
+      return false;
+    }
+  }
+  return true;
+}
 
 // All contenders in turns, pre-sized and growing. False: one counted wrongly.
 bool compare(bench::Rows& json) {
   for (const bool sized : {false, true}) {
+    const char* const compared = sized ? "pre-sized" : "growing";
     std::vector<Contender> contenders;
     for_each_peer(
         [&]<class Set>(const char* name) {
           contenders.push_back({name, [=] { return run_peer<Set>(sized); }});
+          if constexpr (requires(const Set& set) { set.prefetch(Uuid()); })
+            contenders.push_back(
+                {"absl::flat_hash_set, prefetched", [=] { return run_peer<Set>(sized, 16); }});
         },
         [&](const char* name, const char* why) {
-          json.not_run(sized ? "pre-sized" : "growing", static_cast<double>(keys), name, why);
+          json.not_run(compared, static_cast<double>(keys), name, why);
         });
     contenders.push_back({"UuidSet, batches", [=] { return run_ours(sized, true); }});
     contenders.push_back({"UuidSet, single", [=] { return run_ours(sized, false); }});
+    contenders.push_back({"UuidSet, batches, once more", [=] { return run_ours(sized, true); }});
     contenders.push_back({"plant: two UuidSets", [=] { return run_plant(sized); }});
-    contenders.push_back({"nothing", [=] {
+    contenders.push_back({"nothing", [] {
                             std::uint64_t sum = 0;
-                            Result result = run([&](std::span<const Uuid> ids) {
+                            std::size_t left = keys;  // to be called fresh
+                            return run([&](std::span<const Uuid> ids) {
                               for (const Uuid& id : ids) sum ^= id.lo();
-                              return sum != 0 ? ids.size() : 0;
+                              asm volatile("" : : "r"(sum));
+                              const std::size_t fresh = std::min(left, ids.size());
+                              left -= fresh;
+                              return fresh;
                             });
-                            return result;
                           }});
-    for (int round = 0; round < rounds; ++round) {
-      for (Contender& contender : contenders) {
-        // What the one before leaves is not to be paid for by this one: blocks that malloc joins at the next large request,
-        // and pages that a virtual machine got back from its host, or did not. As much as the hungriest holds at once.
-        (void)malloc_trim(0);
-        if (!sized) bench::have_at_hand(keys * 76);
-        contender.results.push_back(contender.run());
-        if (contender.results.back().fresh != keys) {
-          std::printf("%s counted %zu fresh ids\n", contender.name, contender.results.back().fresh);
-          return false;
-        }
-        contender.ratios.push_back(contenders.front().results.back().ns /
-                                   contender.results.back().ns);
-      }
+    // The first round warms up and is not counted; of many keys it would only cost time.
+    for (int round = keys < many_keys ? -1 : 0; round < rounds; ++round) {
+      if (!take_turns(contenders, sized, static_cast<std::uint64_t>(round + 1))) return false;
+      if (round < 0)
+        for (Contender& contender : contenders) contender.results.clear();
     }
-    std::printf("\n%s, %zu keys\n%-28s %8s %17s %7s %8s %8s\n", sized ? "pre-sized" : "growing",
-                keys, "", "ns/key", "min - max", "ratio", "B/key", "peak");
+    std::printf("\n%s, %zu keys\n%-32s %8s %17s %7s %10s %8s %8s\n", compared, keys, "", "ns/key",
+                "min - max", "ratio", "duplicate", "B/key", "peak");
     for (const Contender& contender : contenders) {
-      std::vector<double> times;
-      for (const Result& result : contender.results) times.push_back(result.ns);
-      std::printf("%-28s %8.1f %8.1f-%8.1f %7.2f %8.2f %8.2f\n", contender.name, median(times),
-                  *std::min_element(times.begin(), times.end()),
-                  *std::max_element(times.begin(), times.end()), median(contender.ratios),
-                  contender.results.back().bytes, contender.results.back().peak_bytes);
-      json.add(sized ? "pre-sized" : "growing", static_cast<double>(keys), contender.name, times,
-               {{"bytes", contender.results.back().bytes},
-                {"peak_bytes", contender.results.back().peak_bytes},
-                {"most_moved", contender.results.back().most_moved}});
+      const std::vector<double> times = contender.all(&Result::ns);
+      const std::vector<double> again = contender.all(&Result::duplicate_ns);
+      std::vector<double> ratios;
+      for (std::size_t i = 0; i < times.size(); ++i)
+        ratios.push_back(contenders.front().results[i].ns / times[i]);
+      const Result& last = contender.results.back();
+      std::printf("%-32s %8.1f %8.1f-%8.1f %7.2f %10.1f %8.2f %8.2f\n", contender.name,
+                  median(times), *std::min_element(times.begin(), times.end()),
+                  *std::max_element(times.begin(), times.end()), median(ratios), median(again),
+                  last.bytes, last.peak_bytes);
+      json.add(compared, static_cast<double>(keys), contender.name, times,
+               {{"bytes", last.bytes},
+                {"peak_bytes", last.peak_bytes},
+                {"most_moved", last.most_moved}});
+      // The same set once more would say the same.
+      if (sized) json.add("duplicates", static_cast<double>(keys), contender.name, again);
     }
   }
   return true;
@@ -306,7 +365,7 @@ void print_memory(bench::Rows& json, const char* name, Insert&& insert, Bytes&& 
   constexpr double step = 1.154781984689458;  // the sixteenth root of ten
   double next = 1000, most = 0, most_a_key = 0;
   for (std::size_t i = 0; i < keys; ++i) {
-    (void)insert(Uuid::make_v4(mix(i + 1), mix((i + 1) ^ 0x5555555500000000)));
+    (void)insert(nth(i));
     const auto now = static_cast<double>(bytes());
     most = std::max({most, now, static_cast<double>(peak)});
     const auto size = static_cast<double>(i + 1);
@@ -346,7 +405,7 @@ void print_tail(bench::Rows& json, const char* name, Insert&& insert) {
   std::vector<float> times(keys);
   std::size_t fresh = 0;
   for (std::size_t i = 0; i < keys; ++i) {
-    const Uuid id = Uuid::make_v4(mix(i + 1), mix((i + 1) ^ 0x5555555500000000));
+    const Uuid id = nth(i);
     const double begin = bench::wall_ns();
     fresh += insert(id);
     times[i] = static_cast<float>(bench::wall_ns() - begin);
