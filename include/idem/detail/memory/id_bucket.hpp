@@ -80,23 +80,40 @@ struct IdBucket {
     return (words[0] | words[1]) != 0;
 #endif
   }
-  // Where the key is; `slots`: not there.
-  [[nodiscard]] static unsigned index_in(const Slot* bucket, const Slot& key) noexcept {
-    if (!may_hold(bucket, key)) return slots;
-    unsigned i = 0;
-    while (i < slots && !(bucket[i] == key)) ++i;
-    return i;
+  // The slots of which may_hold() speaks, a bit each.
+  [[nodiscard, gnu::always_inline]] static inline unsigned candidates(const Slot* bucket,
+                                                                      const Slot& key) noexcept {
+#if defined(__SSE2__)
+    const auto whole = reinterpret_cast<Quarters>(Word{key.hash, key.rest});
+    const Quarters wanted = __builtin_shufflevector(whole, whole, low, low, low, low);
+    const auto bits = [&](const Slot* four) __attribute__((always_inline)) {
+      const auto found = low_halves(four) == wanted;
+      return static_cast<unsigned>(__builtin_ia32_movmskps(reinterpret_cast<Floats>(found)));
+    };
+    return bits(bucket) | bits(bucket + 4) << 4;
+#else
+    unsigned bits = 0;
+    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
+      bits |= static_cast<unsigned>(static_cast<std::uint32_t>(bucket[i].hash) ==
+                                    static_cast<std::uint32_t>(key.hash))
+              << i;
+    });
+    return bits;
+#endif
   }
-  // Whether one slot is the key. No branch but one: where it lies is anybody's guess, and a wrong
-  // guess costs as much as all the rest.
+  // Where the key is; `slots`: not there.
+  [[nodiscard, gnu::always_inline]] static inline unsigned index_in(const Slot* bucket,
+                                                                    const Slot& key) noexcept {
+    // One, where it is there, and no branch on where: a wrong guess costs as much as all the rest.
+    for (unsigned left = candidates(bucket, key); left != 0; left &= left - 1) {
+      const auto i = static_cast<unsigned>(std::countr_zero(left));
+      if (bucket[i] == key) return i;
+    }
+    return slots;
+  }
   [[nodiscard, gnu::always_inline]] static inline bool holds(const Slot* bucket,
                                                              const Slot& key) noexcept {
-    if (!may_hold(bucket, key)) return false;
-    unsigned found = 0;
-    for_each_slot([&](unsigned i) __attribute__((always_inline)) {
-      found += ((bucket[i].hash ^ key.hash) | (bucket[i].rest ^ key.rest)) == 0;
-    });
-    return found != 0;
+    return index_in(bucket, key) != slots;
   }
 
   // Into a bucket that is not full: the new id enters at slot 0 and pushes the others up. All is
