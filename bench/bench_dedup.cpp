@@ -114,7 +114,6 @@ struct ClaimingTwice {
   }
 };
 
-// Makes the keys.
 struct Nothing {
   bool insert(const Uuid& id) {
     asm volatile("" : : "r"(id.hi()), "r"(id.lo()));
@@ -133,18 +132,21 @@ Result run() {
   const auto seen = std::make_unique<Seen>();
   const auto pass = [&](double& ns) {
     std::size_t fresh = 0;
-    const double begin = bench::thread_ns();
-    if constexpr (requires { seen->insert(std::span<const Uuid>()); }) {
-      std::array<Uuid, batch> ids;
-      for (std::size_t i = 0; i < keys; i += batch) {
-        const std::size_t size = std::min(batch, keys - i);
-        for (std::size_t k = 0; k < size; ++k) ids[k] = nth(i + k);
-        fresh += seen->insert(std::span<const Uuid>(ids).first(size));
+    ns = 0;
+    std::array<Uuid, batch> ids;
+    for (std::size_t i = 0; i < keys; i += batch) {
+      const std::size_t size = std::min(batch, keys - i);
+      for (std::size_t k = 0; k < size; ++k) ids[k] = nth(i + k);
+      const std::span<const Uuid> these = std::span<const Uuid>(ids).first(size);
+      const double begin = bench::thread_ns();
+      if constexpr (requires { seen->insert(these); }) {
+        fresh += seen->insert(these);
+      } else {
+        for (const Uuid& id : these) fresh += seen->insert(id);
       }
-    } else {
-      for (std::size_t i = 0; i < keys; ++i) fresh += seen->insert(nth(i));
+      ns += bench::thread_ns() - begin;
     }
-    ns = (bench::thread_ns() - begin) / static_cast<double>(keys);
+    ns /= static_cast<double>(keys);
     return fresh;
   };
   Result result;
@@ -183,7 +185,8 @@ int main(int argc, char** argv) {
                               {"CompareContent, batches of 512", run<ComparingBatches>},
                               {"plant: two of them", run<ClaimingTwice>},
                               {"nothing", run<Nothing>}};
-    for (std::size_t round = 0; round < rounds; ++round) {
+    // The first round warms up and is not counted.
+    for (std::size_t round = 0; round <= rounds; ++round) {
       for (std::size_t turn = 0; turn < std::size(contenders); ++turn) {
         Contender& contender = contenders[(turn + round) % std::size(contenders)];
         const Result result = contender.run();
@@ -191,6 +194,7 @@ int main(int argc, char** argv) {
           std::printf("%s: wrong verdicts\n", contender.name);
           return 1;
         }
+        if (round == 0) continue;
         contender.fresh.push_back(result.fresh_ns);
         contender.duplicate.push_back(result.duplicate_ns);
       }

@@ -14,6 +14,8 @@ import includes
 from judging import Figure, Measurement, NotRun, at_least, at_most, in_ns, notices, ratios, spread
 
 ABSL, BOOST = "absl::flat_hash_set", "boost::unordered_flat_set"
+PREFETCHED = "absl::flat_hash_set, prefetched"
+NEW_VECTOR = "save, into a new vector"
 BOOST_BLOOM = ["Boost.Bloom fast_multiblock32", "Boost.Bloom fast_multiblock64"]
 MIB, GIB = 2**20, 2**30
 
@@ -82,7 +84,8 @@ class Row:
         def make(figure):
             figure.size = size() if callable(size) else size
             mine = found.get(compared, figure.size, ours)
-            peer = found.best(compared, figure.size, [peers] if isinstance(peers, str) else peers)
+            peer, absent = found.best(compared, figure.size, [peers] if isinstance(peers, str) else peers)
+            figure.notes += [f"not beside {reason}" for reason in absent]
             idle = found.get(compared, figure.size, off) if off else None
             for key, value in spread(ratios(peer, mine, idle)).items():
                 setattr(figure, key, value)
@@ -154,10 +157,19 @@ class Sets(Row):
         yield self.figure("cache-sized-single", "in cache, pre-sized, single calls", faster("pre-sized", 100_000, single),
                           at_least(1))
         yield self.figure("cache-sized-batches", "in cache, pre-sized, batches", faster("pre-sized", 100_000, batches))
-        # Held to absl, and Boost's is faster: said beside it.
+        # Held to absl as it is called one by one, and faster ways there are: said beside it.
         for compared in ("growing", "pre-sized"):
-            yield self.figure(f"{compared}-boost", f"{compared}, batches, against Boost's",
-                              self.times_as_fast(found, compared, largest, batches, BOOST))
+            for name, peer, who in (("boost", BOOST, "Boost's"), ("prefetched", PREFETCHED, "absl's with its own prefetch")):
+                yield self.figure(f"{compared}-{name}", f"{compared}, batches, against {who}",
+                                  self.times_as_fast(found, compared, largest, batches, peer))
+        for cache, where, size in (("", "", largest), ("cache-", "in cache, ", 100_000)):
+            yield self.figure(f"{cache}duplicates-single", f"{where}duplicates, single calls",
+                              self.times_as_fast(found, "duplicates", size, single, ABSL))
+            yield self.figure(f"{cache}duplicates-batches", f"{where}duplicates, batches, against absl's with its own prefetch",
+                              self.times_as_fast(found, "duplicates", size, batches, PREFETCHED))
+        # The same contender under two names: what lies between them is noise.
+        yield self.figure("noise", "growing, batches, against themselves in another turn",
+                          self.times_as_fast(found, "growing", largest, batches, batches + ", once more"))
         yield from self.memory(found)
 
     def memory(self, found):
@@ -488,13 +500,14 @@ class Snapshot(Row):
 
     def figures(self, found, scale):
         size = lambda: found.largest("snapshot")
-        for name, ours in (("save", "save, into a span"), ("load", "load, from a span")):
+        for name in ("save", "load"):
             for memory in ("fresh", "touched"):
+                ours = "load, from a span" if name == "load" else "save, into a span" if memory == "touched" else NEW_VECTOR
                 # A load builds in fresh memory and in nothing else.
                 bar = None if (name, memory) == ("load", "touched") else at_most(4)
                 yield self.figure(f"{name}-{memory}", f"{name}: times memcpy into {memory} memory",
                                   self.times_as_long(found, "snapshot", size, ours, f"memcpy, {memory} memory",
-                                                     plant="plant: saved twice" if name == "save" else ""), bar)
+                                                     plant="plant: saved twice" if ours == "save, into a span" else ""), bar)
         def bytes_(figure):
             m = found.get("snapshot", size(), "save, into a span")
             self.exact(m.number("bytes") / 16, f"{m.number('bytes'):.5g} bytes a key", m.size)(figure)

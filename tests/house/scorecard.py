@@ -67,6 +67,8 @@ class Judging(unittest.TestCase):
         found.all.append(judging.Measurement("growing", 100, "off", [], {}, "needs a directory"))
         figure = row.figure("x", "x", row.times_as_fast(found, "growing", 100, "ours", ["gone", "off"]))
         self.assertEqual(figure.verdict, "not run: off needs a directory")
+        figure = row.figure("x", "x", row.times_as_fast(found, "growing", 100, "ours", ["slow", "off"]))
+        self.assertEqual((figure.value, figure.notes), (2.25, ["not beside off needs a directory"]))
         figure = row.figure("x", "x", row.times_as_long(found, "growing", 100, "ours", "fast"), judging.at_most(0.8))
         self.assertEqual((figure.value, figure.verdict), (0.8, "met"))
 
