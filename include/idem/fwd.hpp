@@ -44,6 +44,7 @@ class StateReader;
 // memory/
 enum class PagePolicy : std::uint8_t;
 struct SetOptions;
+struct SetWork;
 struct IdMapOptions;
 enum class WindowMode : std::uint8_t;
 enum class WindowTime : std::uint8_t;
