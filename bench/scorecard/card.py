@@ -485,6 +485,11 @@ class Sharded(Row):
                               self.times_as_fast(found, "2 threads", size, ours, self.concurrent,
                                                  plant="plant: two Sharded<16>, single" if name == "single" else ""),
                               at_least(1.5), at_least(2))
+        # Threads meet less often in more shards; no bar, as sixteen are held to it.
+        yield self.figure("gain-64", "Sharded<64>, single: times its speed with one thread",
+                          lambda figure: gain(figure, "Sharded<64>, single"))
+        yield self.figure("best-64", "Sharded<64>, single: the fastest concurrent set of Debian",
+                          self.times_as_fast(found, "2 threads", size, "Sharded<64>, single", self.concurrent))
         yield self.figure("by-hand", "Sharded<16>, single: 64 absl sets under a mutex each",
                           self.times_as_fast(found, "2 threads", size, "Sharded<16>, single",
                                              "64 absl::flat_hash_set, 64 mutexes"))
