@@ -67,7 +67,7 @@ class WideTable {
   [[nodiscard, gnu::always_inline]] inline Verdict insert(const Id& id) noexcept {
     const Slot key = hash_.slot(id);
     if (!blocks_.has_room()) [[unlikely]]
-      return insert_elsewhere(key);
+      return insert_elsewhere(key.hash, key.rest);
     return blocks_.insert_with_room(key);
   }
 
@@ -76,7 +76,8 @@ class WideTable {
     std::size_t done = 0;
     while (done < count && !blocks_.has_begun()) {
       if (array_room() == 0) {
-        verdicts[done] = insert_elsewhere(hash_.slot(id_of(done)));
+        const Slot key = hash_.slot(id_of(done));
+        verdicts[done] = insert_elsewhere(key.hash, key.rest);
         ++done;
         continue;
       }
@@ -218,8 +219,12 @@ class WideTable {
     return used < array_ids ? array_ids - used : 0;
   }
   // Where the blocks have no room, or have not begun.
-  [[nodiscard, gnu::noinline]] Verdict insert_elsewhere(Slot key) noexcept {
-    if (blocks_.has_begun()) return blocks_.insert(key);
+  // Two words, as FrontierTable's insert_past() takes them: a set that is exactly as full as was reserved
+  // for it comes here with every duplicate.
+  [[nodiscard, gnu::noinline]] Verdict insert_elsewhere(std::uint64_t hash,
+                                                        std::uint64_t rest) noexcept {
+    if (blocks_.has_begun()) return blocks_.insert_without_room(hash, rest);
+    const Slot key{hash, rest};
     if (array_room() != 0) return array_.insert(key);
     if (array_.contains(key)) return Verdict::duplicate;
     if (!leave_array(0)) return Verdict::full;
