@@ -70,6 +70,7 @@ int rounds = 3;
 std::size_t batch = 512;
 bool huge_pages = true;
 std::vector<std::string> chosen_peers;  // none: all
+bool takes_turns = true;                // rounds of all contenders
 bool touches = false;  // memory when it is taken, as our sets do when they are reserved
 
 // What a peer holds, and the most it held.
@@ -256,8 +257,8 @@ void for_each_peer(const Visit& visit_chosen, const Missing& missing_chosen) {
 #else
   missing("ankerl::unordered_dense::set", "needs -DIDEM_PEER_ANKERL_DIR");
 #endif
-  // The slow one. Of many keys it leaves the machine's memory to nobody for half a minute.
-  if (keys < many_keys || !chosen_peers.empty()) {
+  // The slow one. Of many keys it would leave the machine's memory to no other for half a minute a round.
+  if (keys < many_keys || !takes_turns || !chosen_peers.empty()) {
     visit.template operator()<std::unordered_set<Uuid, SeededHash, Equal, Heap>>(
         "std::unordered_set (slow)");
   }
@@ -471,6 +472,7 @@ int main(int count, char** arguments) {
     if (name == "--batch") batch = std::strtoull(value, nullptr, 10);
   }
   if (sizes.empty()) sizes = {keys};
+  takes_turns = !tail && !memory;
 #if defined(__clang__)
   std::printf("clang %s", __clang_version__);
 #else
