@@ -333,6 +333,7 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
     detail::WindowSettings settings{.window = for_ever,
                                     .granularity = for_ever,
                                     .key_limit = Window::most_keys,
+                                    .granules = 1,
                                     .expected_keys = options.expected_keys};
     std::uint64_t foretold = options.expected_keys;
     if (has_budget) {
@@ -342,7 +343,7 @@ class IdMap : detail::NoLossyKeys<IdMap<Id, PayloadT, HashT>, Id> {
     settings.chunk_shift = detail::chunk_shift_for(foretold);
     if (!has_budget) return settings;
     const auto needed = [&](std::uint64_t ids) {
-      return sizeof(IdMap) + Window::bytes_for(ids, 1, settings.chunk_shift);
+      return sizeof(IdMap) + Window::bytes_for(ids, settings.granules, settings.chunk_shift);
     };
     if (needed(1) > budget) {
       detail::invalid_option("IdMapOptions.budget", budget,

@@ -219,8 +219,8 @@ class WideTable {
     return used < array_ids ? array_ids - used : 0;
   }
   // Where the blocks have no room, or have not begun.
-  // Two words, as FrontierTable's insert_past() takes them: a set that is exactly as full as was reserved
-  // for it comes here with every duplicate.
+  // Two words, as FrontierTable's insert_past() takes them: a set that is exactly as full as was
+  // reserved for it comes here with every duplicate.
   [[nodiscard, gnu::noinline]] Verdict insert_elsewhere(std::uint64_t hash,
                                                         std::uint64_t rest) noexcept {
     if (blocks_.has_begun()) return blocks_.insert_without_room(hash, rest);

@@ -25,7 +25,8 @@ struct PendingRange {
 };
 
 // Claims by number. A serial is handed out once in the life of the process, so a claim kept too long
-// is never taken for a later one in its place, nor for one that came there with another pool.
+// is never taken for a later one in its place, nor for one that another pool gave; a copy has the
+// claims of what it was copied from.
 class ClaimPool {
  public:
   static constexpr std::uint32_t none = 0xffffffff;
@@ -93,9 +94,10 @@ class ClaimPool {
  private:
   static constexpr std::uint32_t serials_at_once = 1 << 20;
 
+  // Counted in blocks: 64 bits at once take a library on some machines of 32.
   [[gnu::noinline]] void take_serials() noexcept {
-    static std::atomic<std::uint64_t> next{1};
-    next_serial_ = next.fetch_add(serials_at_once, std::memory_order_relaxed);
+    static std::atomic<std::uint32_t> next{1};
+    next_serial_ = std::uint64_t{next.fetch_add(1, std::memory_order_relaxed)} * serials_at_once;
     serials_left_ = serials_at_once;
   }
 
