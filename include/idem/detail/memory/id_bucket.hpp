@@ -70,8 +70,7 @@ struct IdBucket {
   // zero. The upper half says little: it decided the bucket.
   [[nodiscard, gnu::always_inline]] static inline bool may_hold(const Slot* bucket,
                                                                 const Slot& key) noexcept {
-    const auto whole = reinterpret_cast<Quarters>(Word{key.hash, key.rest});
-    const Quarters wanted = __builtin_shufflevector(whole, whole, low, low, low, low);
+    const Quarters wanted = four_times_low(key);
     const auto found = (low_halves(bucket) == wanted) | (low_halves(bucket + 4) == wanted);
 #if defined(__SSE2__)
     return __builtin_ia32_movmskps(reinterpret_cast<Floats>(found)) != 0;
@@ -84,8 +83,7 @@ struct IdBucket {
   [[nodiscard, gnu::always_inline]] static inline unsigned candidates(const Slot* bucket,
                                                                       const Slot& key) noexcept {
 #if defined(__SSE2__)
-    const auto whole = reinterpret_cast<Quarters>(Word{key.hash, key.rest});
-    const Quarters wanted = __builtin_shufflevector(whole, whole, low, low, low, low);
+    const Quarters wanted = four_times_low(key);
     const auto bits = [&](const Slot* four) __attribute__((always_inline)) {
       const auto found = low_halves(four) == wanted;
       return static_cast<unsigned>(__builtin_ia32_movmskps(reinterpret_cast<Floats>(found)));
@@ -160,6 +158,12 @@ struct IdBucket {
     Word word;
     std::memcpy(&word, __builtin_assume_aligned(slot, sizeof word), sizeof word);
     return word;
+  }
+  // The low half of the key's hash, four times.
+  [[nodiscard, gnu::always_inline]] static inline Quarters four_times_low(
+      const Slot& key) noexcept {
+    const auto whole = reinterpret_cast<Quarters>(Word{key.hash, key.rest});
+    return __builtin_shufflevector(whole, whole, low, low, low, low);
   }
   // The low halves of the hashes of four slots.
   [[nodiscard, gnu::always_inline]] static inline Quarters low_halves(const Slot* four) noexcept {
