@@ -11,6 +11,7 @@ sys.path.insert(0, sys.argv.pop())
 
 import card  # noqa: E402
 import judging  # noqa: E402
+import merging  # noqa: E402
 import readme  # noqa: E402
 
 
@@ -116,6 +117,34 @@ class Readme(unittest.TestCase):
         for text in ("fast <!-- scorecard: sets/bytes -->", "24 <!-- scorecard: bytes -->"):
             with self.assertRaises(ValueError):
                 readme.marks(text)
+
+
+class Merging(unittest.TestCase):
+    @staticmethod
+    def run_of(ns, scale="full", row="sets", **machine):
+        described = dict.fromkeys(merging.SAME, "the same") | {"notes": [], "commit": "abc", "date": "today", "load": [1],
+                                                               "load_after": [2]} | machine
+        return {"machine": described, "scale": scale, "rows": [row], "left_out": {},
+                "measurements": [vars(measured("ours", ns)), vars(measured("ours", [9], compared=row))]}
+
+    def test_a_row_takes_the_place_of_what_it_was(self):
+        run = merging.updated(self.run_of([1], row="tail"), self.run_of([2]))
+        self.assertEqual(sorted(m["ns"] for m in run["measurements"]), [[2], [9], [9]])
+        self.assertEqual(run["rows"], ["tail", "sets"])
+        self.assertIn("measured again: sets; idem abc", run["machine"]["notes"][0])
+
+    def test_another_machine_or_scale_is_another_run(self):
+        for name in merging.SAME:
+            with self.assertRaisesRegex(ValueError, name):
+                merging.updated(self.run_of([1]), self.run_of([2], **{name: "another"}))
+        with self.assertRaisesRegex(ValueError, "scale is full"):
+            merging.updated(self.run_of([1]), self.run_of([2], scale="quick"))
+
+    def test_what_failed_replaces_nothing(self):
+        failed = self.run_of([2])
+        failed["measurements"] = [vars(judging.Measurement("growing", 100, "ours", [], {}, "no memory"))]
+        with self.assertRaisesRegex(ValueError, "nothing"):
+            merging.updated(self.run_of([1]), failed)
 
 
 if __name__ == "__main__":
